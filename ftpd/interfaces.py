@@ -1,0 +1,34 @@
+"""zope.interface, only where Twisted looks things up by interface; everything else is a `typing.Protocol` in `spi`."""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+__all__ = ["IAvatar", "ILoginKind", "IStoreKind"]
+
+
+class IAvatar(Interface):
+    """What `portal.login(credentials, mind, IAvatar)` gives: one logged-in account, for every protocol."""
+
+    account = Attribute("The `values.Account`.")
+    files = Attribute("A `spi.Filesystem`, already guarded: what this account sees and may do.")
+
+
+class IStoreKind(Interface):
+    """A kind of store, named in `[storage] kind`; found by `extensions.gather`."""
+
+    name = Attribute("What the setting says, such as 'local'.")
+    settings = Attribute("An attrs class made of `schema.setting`; its values come from the `[storage.NAME]` table.")
+
+    def make(settings, threads):  # type: ignore[no-untyped-def]  # zope.interface methods have no self and no types
+        """Return a `spi.Store`; *threads* is a `spi.Threads`.  Raises `schema.ConfigError`."""
+
+
+class ILoginKind(Interface):
+    """A kind of login source, named in `[[login]] kind`; found by `extensions.gather`."""
+
+    name = Attribute("What the setting says, such as 'password_file'.")
+    settings = Attribute("An attrs class made of `schema.setting`.")
+
+    def make(settings, threads):  # type: ignore[no-untyped-def]
+        """Return a cred `ICredentialsChecker`; *threads* is the login pool.  Raises `schema.ConfigError`."""

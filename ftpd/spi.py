@@ -1,0 +1,197 @@
+"""The contracts inside the house, as `typing.Protocol`s: whoever fulfils one can be plugged in, without inheriting.
+
+Each has a public contract kit in `ftpd.testing`.  Every error of a store is a :class:`~ftpd.errors.FileTransferError`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, runtime_checkable
+
+from twisted.internet.defer import Deferred
+
+from ftpd.paths import VirtualPath
+from ftpd.values import Ability, Account, Attributes, FileInfo, TransferResult, WriteMode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = [
+    "Accounts",
+    "DataConnection",
+    "Directory",
+    "Filesystem",
+    "Observer",
+    "Pump",
+    "ReadableFile",
+    "Store",
+    "Threads",
+    "WritableFile",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Directory(Protocol):
+    """An open directory; an async context manager, so that an abandoned listing closes its descriptor."""
+
+    async def next_batch(self) -> Sequence[FileInfo]:
+        """Return the next entries, a few hundred at most, in any order; empty means the end.  `.` and `..` never appear."""
+
+    async def close(self) -> None:
+        """Free it; may be called twice."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ReadableFile(Protocol):
+    """A file open for reading; an async context manager."""
+
+    @property
+    def info(self) -> FileInfo:
+        """The file as it was when opened: `info.size` is what a download promises."""
+
+    def descriptor(self) -> int | None:
+        """The descriptor a fast pump may read with offsets of its own, or None: then `read_at` is used."""
+
+    async def read_at(self, offset: int, length: int) -> bytes:
+        """Return up to *length* bytes from *offset*; fewer only at the end of the file, `b""` behind it."""
+
+    async def close(self) -> None:
+        """Free it, after any thread still reading it; may be called twice."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class WritableFile(Protocol):
+    """An upload under way.  Exactly one of `commit` and `abandon` ends it, once; a second call of either does nothing."""
+
+    @property
+    def path(self) -> VirtualPath:
+        """The name it is published under; of use with `WriteMode.UNIQUE`."""
+
+    @property
+    def start(self) -> int:
+        """The offset of the first byte to write: the end of the file for APPEND, the asked offset for RESUME, else 0."""
+
+    def descriptor(self) -> int | None:
+        """The descriptor a fast pump may write with offsets of its own, or None: then `write_at` is used."""
+
+    async def write_at(self, offset: int, data: ReadableBuffer) -> None:
+        """Write all of *data* at *offset*."""
+
+    async def commit(self) -> FileInfo:
+        """Make it durable as the settings demand, publish it, free it; a cancel that arrives meanwhile lets it finish."""
+
+    async def abandon(self) -> None:
+        """Free it unpublished, after any thread still writing it; what is kept for a resumption is the store's setting."""
+
+
+@runtime_checkable
+class Filesystem(Protocol):
+    """What one account sees.  Paths are absolute :class:`VirtualPath`s."""
+
+    @property
+    def abilities(self) -> Ability: ...
+    async def stat(self, path: VirtualPath) -> FileInfo:
+        """Describe *path*, following a symbolic link that stays inside; a kept part of a cut upload counts for its owner."""
+
+    async def open_directory(self, path: VirtualPath) -> Directory: ...
+    async def open_read(self, path: VirtualPath) -> ReadableFile:
+        """Open a regular file; a directory is `IsADirectory`, anything else `Unsupported`."""
+
+    async def open_write(
+        self, path: VirtualPath, *, mode: WriteMode, offset: int = 0, expected_size: int | None = None
+    ) -> WritableFile:
+        """Begin an upload; see :class:`WriteMode`.  An *offset* beyond the end of what is there is `Unsupported`."""
+
+    async def make_directory(self, path: VirtualPath) -> None: ...
+    async def remove_directory(self, path: VirtualPath) -> None: ...
+    async def remove_file(self, path: VirtualPath) -> None:
+        """Remove a file or a link; a directory is `IsADirectory`."""
+
+    async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
+        """Give *old* the name *new*, replacing a file there as POSIX does."""
+
+    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None: ...
+    async def close(self) -> None:
+        """The session ended: free what is held for it, without waiting for a hung disk; may be called twice."""
+
+
+class Store(Protocol):
+    """Where files are: it opens one filesystem for each login."""
+
+    async def open(self, account: Account) -> Filesystem:
+        """Return what *account* sees, its home as the root where `account.is_confined`: nothing leads out of it, no link either.
+
+        Raises `NotFound` or `NotADirectory` where the home is missing.
+        """
+
+    async def close(self) -> None:
+        """The service stops; may be called twice."""
+
+
+class Threads(Protocol):
+    """A bounded pool of threads.  Nothing else in the house may block."""
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Call *function* in a thread.  Cancelling the Deferred does not stop the thread: its result is dropped, not its effect."""
+
+
+class Accounts(Protocol):
+    """ "Who are you here?", apart from "is it you?" (a cred checker)."""
+
+    async def account(self, avatar_id: bytes | tuple[()]) -> Account:
+        """Return the account of a proven name, `()` meaning anonymous (cred's ANONYMOUS).  Raises `LookupError` where there is none."""
+
+
+class DataConnection(Protocol):
+    """An open data connection.  Pumps with a fast path take `socket`; the copy pump uses the rest.
+
+    Errors are `OSError`s, as of the socket calls; a fault of the peer is told from others by the pump.
+    """
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The non-blocking socket in clear, or None: then only `send` and `receive` fit."""
+
+    def send(self, data: ReadableBuffer) -> Awaitable[None]:
+        """Done when the connection can take more; at most one call at a time."""
+
+    def receive(self) -> Awaitable[bytes]:
+        """Return some bytes, `b""` at a truthful end; at most one call at a time."""
+
+    def finish(self) -> Awaitable[None]:
+        """Close the sending side and wait, within bounds, until the peer has taken everything."""
+
+    def close(self) -> None:
+        """Free it at once; may be called twice."""
+
+
+class Pump(Protocol):
+    """Moves one file over one data connection."""
+
+    @property
+    def moved(self) -> int:
+        """Payload bytes so far; may be read at any time."""
+
+    def start(self) -> Deferred[TransferResult]:
+        """Begin.  The Deferred never fails: faults are in the result.  Cancelling it stops the transfer: the result is then CANCELLED.
+
+        The pump does not close the connection or the file.
+        """
+
+
+class Observer(Protocol):
+    """Told of every event: audit, metrics, hooks.  It may not veto; one that raises is logged and the others are still told."""
+
+    def __call__(self, event: Any) -> None: ...

@@ -1,0 +1,207 @@
+"""Frozen values that the floors hand to one another."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Callable
+from typing import NamedTuple
+
+import attrs
+
+from ftpd.paths import ROOT, VirtualPath
+
+__all__ = [
+    "Ability",
+    "Account",
+    "Attributes",
+    "FileInfo",
+    "FileKind",
+    "Outcome",
+    "Peer",
+    "Permission",
+    "Rule",
+    "TLSFacts",
+    "TransferResult",
+    "Wanted",
+    "WriteMode",
+]
+
+
+class FileKind(enum.Enum):
+    """What a name stands for; the value is the first letter of its `ls -l` row."""
+
+    FILE = "-"
+    DIRECTORY = "d"
+    LINK = "l"
+    OTHER = "?"
+
+
+class FileInfo(NamedTuple):
+    """One file as a store describes it.
+
+    A NamedTuple, not an attrs class: a listing makes 100,000 of them, and a tuple is made in a third of the time
+    (tests/bench: listing).  `mode` is the permission bits only.  `unique` tells two names of one file apart from two files
+    ("" = the store cannot say); `target` is the text of a symbolic link.
+    """
+
+    name: str
+    kind: FileKind
+    size: int = 0
+    modified_ns: int = 0
+    mode: int = 0o644
+    links: int = 1
+    owner: str = "ftp"
+    group: str = "ftp"
+    unique: str = ""
+    target: str | None = None
+
+    @property
+    def modified(self) -> int:
+        """Last change of the content, whole seconds since the epoch, UTC."""
+        return self.modified_ns // 1_000_000_000
+
+
+@attrs.frozen
+class Attributes:
+    """What `set_attributes` shall change; `None` leaves it as it is.  Times are nanoseconds since the epoch, UTC."""
+
+    mode: int | None = None
+    modified_ns: int | None = None
+    accessed_ns: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
+class WriteMode(enum.Enum):
+    """How `open_write` treats what is there."""
+
+    CREATE = "create"  # AlreadyExists if the name is taken
+    REPLACE = "replace"  # the new file takes the name at commit; until then the old one stands untouched
+    APPEND = "append"  # behind the kept part of a cut upload, or behind the published file
+    RESUME = "resume"  # from `offset` on, in the kept part of a cut upload, or in the published file
+    UNIQUE = "unique"  # a name nobody has, made from the wanted one; `WritableFile.path` tells it
+
+
+class Ability(enum.Flag):
+    """What a store can do beyond reading and writing whole files; FEAT and SFTP read this."""
+
+    NONE = 0
+    LINKS = enum.auto()
+    MODES = enum.auto()
+    TIMES = enum.auto()
+    RESUME = enum.auto()
+    CHECKSUM = enum.auto()
+    SPACE = enum.auto()
+
+
+class Permission(enum.Flag):
+    """What an account may do in a subtree; the only check is `accounts/guard.py`."""
+
+    NONE = 0
+    LIST = enum.auto()  # list directories and describe files
+    READ = enum.auto()  # fetch files
+    CREATE = enum.auto()  # store under a new name
+    OVERWRITE = enum.auto()  # replace, append to or resume a published file
+    DELETE = enum.auto()
+    RENAME = enum.auto()
+    DIRECTORIES = enum.auto()  # make and remove directories
+    ATTRIBUTES = enum.auto()  # modes and times
+
+    VIEW = LIST | READ
+    WRITE = CREATE | OVERWRITE | DELETE | RENAME | DIRECTORIES | ATTRIBUTES
+    ALL = VIEW | WRITE
+
+
+@attrs.frozen
+class Rule:
+    """The permissions in the subtree *path*; of several rules the longest path wins."""
+
+    path: VirtualPath
+    allows: Permission
+
+
+@attrs.frozen
+class Account:
+    """Who somebody is here, apart from how it was proven.
+
+    `home` is where the session starts, and with `is_confined` also its root.  `rules` are matched against the path that
+    the client sees.  The numbers are limits; `None` means none.
+    """
+
+    name: str
+    home: VirtualPath = ROOT
+    is_confined: bool = True
+    rules: tuple[Rule, ...] = (Rule(ROOT, Permission.VIEW),)
+    is_anonymous: bool = False
+    may_fxp: bool = False
+    max_sessions: int | None = None
+    max_file_size: int | None = None
+
+
+@attrs.frozen
+class TLSFacts:
+    """What is known of a protected connection."""
+
+    version: str
+    cipher: str
+    resumed: bool = False
+    client_subject: str | None = None
+
+
+@attrs.frozen
+class Peer:
+    """Both ends of a control connection.  Addresses are IP text without zone, "" for a Unix socket; a v4-mapped address is IPv4."""
+
+    address: str
+    port: int
+    local_address: str
+    local_port: int
+    protocol: str = "ftp"
+    listener: str = ""
+    session: str = ""
+    tls: TLSFacts | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether both ends are on this machine, so that nobody can listen in; true for a Unix socket."""
+        return all(_is_loopback(address) for address in (self.address, self.local_address))
+
+
+def _is_loopback(address: str) -> bool:
+    return not address or ipaddress.ip_address(address).is_loopback
+
+
+class Outcome(enum.Enum):
+    """How a transfer ended; only FINISHED is a success."""
+
+    FINISHED = "finished"
+    LOCAL_FAULT = "local-fault"
+    PEER_FAULT = "peer-fault"
+    CANCELLED = "cancelled"
+
+
+@attrs.frozen
+class TransferResult:
+    """The judged end of one transfer: payload bytes moved, seconds from start to end, and the error of a fault."""
+
+    moved: int
+    seconds: float
+    outcome: Outcome
+    error: Exception | None = None
+
+
+@attrs.frozen
+class Wanted:
+    """What a transfer shall move; every pump honours all of it.
+
+    `start` is the first byte's offset in the file.  `ceiling` is the most payload bytes an upload may take before it
+    is :class:`~ftpd.errors.OverQuota`.  `transform` converts the stream (TYPE A): made anew for each transfer, it gives a function
+    from a piece to its converted bytes, called once more with `b""` at the end.
+    `stall_seconds`: with no byte moved for so long, the peer is at fault.
+    """
+
+    start: int = 0
+    ceiling: int | None = None
+    transform: Callable[[bytes], bytes] | None = None
+    stall_seconds: float = 0.0
