@@ -16,6 +16,7 @@ __all__ = [
     "AlreadyExists",
     "BadArgument",
     "BadName",
+    "BadOffset",
     "BadParameter",
     "BadSyntax",
     "Busy",
@@ -118,6 +119,12 @@ class Unsupported(FileTransferError):
     """The store, or the kind of file, cannot do this."""
 
     summary = "Not supported here"
+
+
+class BadOffset(FileTransferError):
+    """The offset to resume at lies beyond what is there."""
+
+    summary = "Offset beyond the end of the file"
 
 
 class Busy(FileTransferError):

@@ -17,6 +17,7 @@ __all__ = ["long_format"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HALF_YEAR_SECONDS = 15_778_476  # half a Gregorian year: what GNU ls calls recent
+_MOST_REMEMBERED = 1024  # heads, or minutes; a directory that has more of them costs time, not memory
 _LETTERS = {kind: kind.value for kind in FileKind} | {FileKind.OTHER: "p"}  # old parsers know no "?"
 
 
@@ -26,7 +27,7 @@ def long_format(now: float, *, in_local_time: bool = False) -> Callable[[FileInf
     oldest_recent = int(now) - _HALF_YEAR_SECONDS
     newest_recent = int(now) + 3600  # a little clock skew is not the future
     dates: dict[int, str] = {}
-    heads: dict[tuple[FileKind, int, int, str, str], str] = {}
+    heads: dict[tuple[str, int, int, str, str], str] = {}
 
     def date(modified: int) -> str:
         calendar = to_calendar(modified)
@@ -37,14 +38,19 @@ def long_format(now: float, *, in_local_time: bool = False) -> Callable[[FileInf
 
     def row(info: FileInfo) -> str:
         name, kind, size, modified_ns, mode, links, owner, group, _, target = info
-        key = (kind, mode, links, owner, group)
+        # Not the kind itself in the key: an enum member's hash is computed in Python.
+        letter = "-" if kind is FileKind.FILE else "d" if kind is FileKind.DIRECTORY else _LETTERS[kind]
+        key = (letter, mode, links, owner, group)
         head = heads.get(key)
         if head is None:
-            bits = stat.filemode(mode)[1:]
-            head = heads[key] = f"{_LETTERS[kind]}{bits} {links:3d} {owner:<8} {group:<8} "
+            if len(heads) >= _MOST_REMEMBERED:
+                heads.clear()
+            head = heads[key] = f"{letter}{stat.filemode(mode)[1:]} {links:3d} {owner:<8} {group:<8} "
         minute = modified_ns // 60_000_000_000
         when = dates.get(minute)
         if when is None:
+            if len(dates) >= _MOST_REMEMBERED:
+                dates.clear()
             when = dates[minute] = date(modified_ns // 1_000_000_000)
         if target is not None:
             return f"{head}{size:>12d} {when} {name} -> {target}"

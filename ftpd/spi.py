@@ -13,20 +13,26 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, runti
 from twisted.internet.defer import Deferred
 
 from ftpd.paths import VirtualPath
-from ftpd.values import Ability, Account, Attributes, FileInfo, TransferResult, WriteMode
+from ftpd.values import Ability, Account, Attributes, FileInfo, Peer, TransferResult, WriteMode
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = [
     "Accounts",
+    "Clock",
     "DataConnection",
+    "DataPort",
+    "DataPorts",
+    "DelayedCall",
     "Directory",
     "Filesystem",
     "Observer",
     "Pump",
+    "Reactor",
     "ReadableFile",
     "Store",
+    "StoreThreads",
     "Threads",
     "WritableFile",
 ]
@@ -83,6 +89,10 @@ class WritableFile(Protocol):
     def start(self) -> int:
         """The offset of the first byte to write: the end of the file for APPEND, the asked offset for RESUME, else 0."""
 
+    @property
+    def ceiling(self) -> int | None:
+        """The most bytes it takes from `start` on, None for no bound; a pump that writes to the descriptor must keep to it."""
+
     def descriptor(self) -> int | None:
         """The descriptor a fast pump may write with offsets of its own, or None: then `write_at` is used."""
 
@@ -110,11 +120,22 @@ class Filesystem(Protocol):
         """Open a regular file; a directory is `IsADirectory`, anything else `Unsupported`."""
 
     async def open_write(
-        self, path: VirtualPath, *, mode: WriteMode, offset: int = 0, expected_size: int | None = None
+        self,
+        path: VirtualPath,
+        *,
+        mode: WriteMode,
+        offset: int = 0,
+        expected_size: int | None = None,
+        permissions: int | None = None,
     ) -> WritableFile:
-        """Begin an upload; see :class:`WriteMode`.  An *offset* beyond the end of what is there is `Unsupported`."""
+        """Begin an upload; see :class:`WriteMode`.  An *offset* beyond the end of what is there is `BadOffset`.
 
-    async def make_directory(self, path: VirtualPath) -> None: ...
+        *permissions* are the mode bits of a new file, instead of the store's own rule; one that is there keeps its own.
+        """
+
+    async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
+        """Make a directory, with these mode bits instead of the store's own rule."""
+
     async def remove_directory(self, path: VirtualPath) -> None: ...
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file or a link; a directory is `IsADirectory`."""
@@ -147,11 +168,45 @@ class Threads(Protocol):
         """Call *function* in a thread.  Cancelling the Deferred does not stop the thread: its result is dropped, not its effect."""
 
 
+class Clock(Protocol):
+    """IReactorTime, which every reactor and Twisted's test clock is."""
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> DelayedCall: ...
+    def seconds(self) -> float: ...
+
+
+class StoreThreads(Threads, Protocol):
+    """What a store is given: threads, the time, and pools of their own for disks that may hang."""
+
+    @property
+    def clock(self) -> Clock: ...
+    def separate(self, name: str) -> Threads:
+        """Return a further pool, which shares no thread with this one and ends with it; *name* is for thread lists."""
+
+
 class Accounts(Protocol):
     """ "Who are you here?", apart from "is it you?" (a cred checker)."""
 
     async def account(self, avatar_id: bytes | tuple[()]) -> Account:
         """Return the account of a proven name, `()` meaning anonymous (cred's ANONYMOUS).  Raises `LookupError` where there is none."""
+
+
+class DelayedCall(Protocol):
+    """What `Reactor.callLater` gives."""
+
+    def active(self) -> bool: ...
+    def cancel(self) -> None: ...
+
+
+class Reactor(Protocol):
+    """What data sockets need of Twisted's reactor: IReactorFDSet and IReactorTime, which every selectable reactor is."""
+
+    def addReader(self, reader: Any) -> None: ...
+    def removeReader(self, reader: Any) -> None: ...
+    def addWriter(self, writer: Any) -> None: ...
+    def removeWriter(self, writer: Any) -> None: ...
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> DelayedCall: ...
+    def seconds(self) -> float: ...
 
 
 class DataConnection(Protocol):
@@ -171,10 +226,45 @@ class DataConnection(Protocol):
         """Return some bytes, `b""` at a truthful end; at most one call at a time."""
 
     def finish(self) -> Awaitable[None]:
-        """Close the sending side and wait, within bounds, until the peer has taken everything."""
+        """Close the sending side and wait until the peer has taken everything; the caller bounds the time."""
+
+    def unacknowledged(self) -> int:
+        """Bytes sent that the peer's kernel has not acknowledged; 0 where nobody can say."""
 
     def close(self) -> None:
         """Free it at once; may be called twice."""
+
+
+class DataPort(Protocol):
+    """One data connection of one session, announced or targeted: one peer, one use, one deadline."""
+
+    @property
+    def address(self) -> str:
+        """The local address it listens on, or the address it will connect to."""
+
+    @property
+    def port(self) -> int: ...
+    def open(self) -> Awaitable[DataConnection]:
+        """Return the connection, waiting for it until the deadline; then `DataConnectionFailed`, with the reason for the client."""
+
+    def close(self) -> None:
+        """Stop listening or connecting; a connection already handed over is its taker's.  May be called twice."""
+
+
+class DataPorts(Protocol):
+    """Where data ports come from; the real one is `ftp.dataport.DataPortFactory`."""
+
+    def listen(self, peer: Peer, *, from_anywhere: bool = False) -> DataPort:
+        """Wait for a connection from *peer*'s address (from any, for FXP) on the local address *peer* reached.
+
+        Raises `DataConnectionFailed` where no port is free.
+        """
+
+    def target(self, peer: Peer, address: str, port: int) -> DataPort:
+        """Prepare to connect to *address*; nothing is sent before `open`.  Whether that is allowed was the caller's question."""
+
+    def close(self) -> None:
+        """Give every port back; may be called twice."""
 
 
 class Pump(Protocol):

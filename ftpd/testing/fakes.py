@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 __all__ = ["InlineThreads", "finish", "spin"]
@@ -17,10 +18,20 @@ T = TypeVar("T")
 
 
 class InlineThreads:
-    """A `spi.Threads` that calls the function at once, in the caller's thread."""
+    """A `spi.StoreThreads` that calls the function at once, in the caller's thread; its clock stands still."""
+
+    def __init__(self) -> None:
+        self._clock = Clock()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         return execute(function, *args, **kwargs)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    def separate(self, name: str) -> Self:
+        return self
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -1,0 +1,7 @@
+"""Bytes to values and back: what FTP looks like on the wire.
+
+Apart from the rest of `ftp` because it knows no session, no file and no Twisted: every function here can be tried with bytes alone.
+
+Control channel: `lines` reads commands, `replies` writes answers, `addresses` and `arguments` read what stands behind a verb.
+Data channel: `facts` writes MLSD rows, `newlines` converts TYPE A, `globs` matches the patterns of LIST and NLST.
+"""

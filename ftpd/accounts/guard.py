@@ -1,0 +1,213 @@
+"""The guard: the only place where permissions and size limits are checked, whatever the protocol.
+
+Apart from the stores, which know disks, and from the protocols, which would each check a little differently.  Rules are about the path that
+the client sees: where a store follows links, a link leads to what its own place allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota
+from ftpd.paths import VirtualPath
+from ftpd.spi import Directory, Filesystem, ReadableFile, WritableFile
+from ftpd.values import Ability, Account, Attributes, FileInfo, Permission, WriteMode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["Guard", "GuardedUpload"]
+
+# Plain numbers: `Permission & Permission` costs half a microsecond, and every command passes here (tests/bench: commands).
+_LIST: Final = Permission.LIST.value
+_READ: Final = Permission.READ.value
+_CREATE: Final = Permission.CREATE.value
+_OVERWRITE: Final = Permission.OVERWRITE.value
+_STORE: Final = _CREATE | _OVERWRITE
+_DELETE: Final = Permission.DELETE.value
+_RENAME: Final = Permission.RENAME.value
+_DIRECTORIES: Final = Permission.DIRECTORIES.value
+_ATTRIBUTES: Final = Permission.ATTRIBUTES.value
+
+
+class Guard:
+    """A `spi.Filesystem` that lets one account do what its rules allow; of several rules over a path the longest counts.
+
+    A refusal is :class:`~ftpd.errors.NotPermitted`, before the store is asked wherever the rules alone say so.
+    """
+
+    __slots__ = ("_files", "_largest", "_root", "_rules")
+
+    def __init__(self, files: Filesystem, account: Account) -> None:
+        self._files = files
+        self._largest = account.max_file_size
+        by_path = {rule.path.parts: rule.allows.value for rule in account.rules}
+        self._root: int = by_path.pop((), 0)
+        self._rules = sorted(by_path.items(), key=lambda rule: -len(rule[0]))
+
+    def permissions(self, path: VirtualPath) -> Permission:
+        """Return what the account may do with *path*; MLSD's `perm` fact and FEAT read it."""
+        return Permission(self._allowed(path))
+
+    def exceptions(self, directory: VirtualPath) -> Mapping[str, Permission]:
+        """Return the entries of *directory* that have a rule of their own, so that a listing asks once and not for each of its rows."""
+        depth = len(directory.parts)
+        return {parts[depth]: Permission(allows) for parts, allows in self._rules if parts[:-1] == directory.parts}
+
+    @property
+    def abilities(self) -> Ability:
+        return self._files.abilities
+
+    async def stat(self, path: VirtualPath) -> FileInfo:
+        """Describe *path*.  LIST or READ there, or LIST in the directory that holds it: what its listing shows anyway.
+
+        So an upload-only directory can itself be seen and entered, and nothing in it can.
+        """
+        if not self._allowed(path) & (_LIST | _READ) and (path.is_root or not self._allowed(path.parent) & _LIST):
+            raise NotPermitted(path)
+        return await self._files.stat(path)
+
+    async def open_directory(self, path: VirtualPath) -> Directory:
+        self._demand(path, _LIST)
+        return await self._files.open_directory(path)
+
+    async def open_read(self, path: VirtualPath) -> ReadableFile:
+        self._demand(path, _READ)
+        return await self._files.open_read(path)
+
+    async def open_write(
+        self,
+        path: VirtualPath,
+        *,
+        mode: WriteMode,
+        offset: int = 0,
+        expected_size: int | None = None,
+        permissions: int | None = None,
+    ) -> GuardedUpload:
+        """Begin an upload: CREATE for a new name, OVERWRITE for one that is there.
+
+        Without OVERWRITE the store is asked to create, so that no race can replace a file.  It is then also refused to go on with a cut upload:
+        seen from here its kept part is a file that is there.  More than the account's largest file is `OverQuota`, as soon as it is known.
+        """
+        if self._largest is not None and max(offset, expected_size or 0) > self._largest:
+            raise OverQuota(path, f"Larger than the {self._largest} bytes that one file may have")
+        mode = await self._write_mode(path, mode, offset)
+        file = await self._files.open_write(path, mode=mode, offset=offset, expected_size=expected_size, permissions=permissions)
+        if self._largest is not None and file.start > self._largest:
+            await file.abandon()
+            raise OverQuota(path, f"Larger than the {self._largest} bytes that one file may have")
+        return GuardedUpload(file, self._largest)
+
+    async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
+        self._demand(path, _DIRECTORIES)
+        await self._files.make_directory(path, permissions=permissions)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        self._demand(path, _DIRECTORIES)
+        await self._files.remove_directory(path)
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        self._demand(path, _DELETE)
+        await self._files.remove_file(path)
+
+    async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
+        """Rename: RENAME at both ends, and OVERWRITE where *new* is taken.
+
+        A place that has a rule, or holds one further down, keeps its name: moved elsewhere, its content would be under other rules.
+        """
+        self._demand(old, _RENAME)
+        self._demand(new, _RENAME)
+        if any(parts[: len(path.parts)] == path.parts for parts, _ in self._rules for path in (old, new)):
+            raise NotPermitted(old, "The access rules of this server name this path")
+        if not self._allowed(new) & _OVERWRITE and old != new and await self._exists(new):
+            raise NotPermitted(new)
+        await self._files.rename(old, new)
+
+    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
+        self._demand(path, _ATTRIBUTES)
+        await self._files.set_attributes(path, changes)
+
+    async def close(self) -> None:
+        await self._files.close()
+
+    def _allowed(self, path: VirtualPath) -> int:
+        if self._rules:
+            wanted = path.parts
+            for parts, allows in self._rules:
+                if wanted[: len(parts)] == parts:
+                    return allows
+        return self._root
+
+    def _demand(self, path: VirtualPath, permission: int) -> None:
+        if not self._allowed(path) & permission:
+            raise NotPermitted(path)
+
+    async def _write_mode(self, path: VirtualPath, mode: WriteMode, offset: int) -> WriteMode:
+        allowed = self._allowed(path) & _STORE
+        if allowed == _STORE:
+            return mode
+        if mode in (WriteMode.CREATE, WriteMode.UNIQUE):
+            self._demand(path, _CREATE)
+            return mode
+        if not allowed:
+            raise NotPermitted(path)
+        if allowed == _OVERWRITE:
+            if not await self._exists(path):
+                raise NotPermitted(path)
+            return mode
+        return await self._mode_for_new(path, mode, offset)
+
+    async def _mode_for_new(self, path: VirtualPath, mode: WriteMode, offset: int) -> WriteMode:
+        # APPEND as CREATE behind the kept part of a cut upload would publish the tail as the whole file.
+        if mode is not WriteMode.REPLACE and await self._exists(path):
+            raise NotPermitted(path)
+        if offset:
+            raise BadOffset(path)
+        return WriteMode.CREATE
+
+    async def _exists(self, path: VirtualPath) -> bool:
+        try:
+            await self._files.stat(path)
+        except NotFound:
+            return False
+        return True
+
+
+class GuardedUpload:
+    """A `spi.WritableFile` that stays within the account's largest file.
+
+    A pump that writes through `descriptor()` passes `write_at` by: it is given `ceiling`, the tighter of the store's and ours, as
+    `Wanted.ceiling`.
+    """
+
+    __slots__ = ("_file", "_largest", "ceiling")
+
+    def __init__(self, file: WritableFile, largest: int | None) -> None:
+        self._file = file
+        self._largest = largest
+        bounds = [bound for bound in (file.ceiling, None if largest is None else largest - file.start) if bound is not None]
+        self.ceiling = min(bounds, default=None)
+
+    @property
+    def path(self) -> VirtualPath:
+        return self._file.path
+
+    @property
+    def start(self) -> int:
+        return self._file.start
+
+    def descriptor(self) -> int | None:
+        return self._file.descriptor()
+
+    async def write_at(self, offset: int, data: ReadableBuffer) -> None:
+        """Write; `OverQuota`, and nothing written, where *data* would end behind the largest file."""
+        if self._largest is not None and offset + memoryview(data).nbytes > self._largest:
+            raise OverQuota(self._file.path, f"Larger than the {self._largest} bytes that one file may have")
+        await self._file.write_at(offset, data)
+
+    async def commit(self) -> FileInfo:
+        return await self._file.commit()
+
+    async def abandon(self) -> None:
+        await self._file.abandon()

@@ -1,0 +1,27 @@
+"""What `ftpd check` looks at: the file, the rules, and whether the store and the login sources it names can be used.
+
+Apart from the command, which only prints.
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from ftpd.config.load import load_config
+from ftpd.config.rules import warnings_of
+from ftpd.config.tree import Config
+from ftpd.schema import Problem
+from ftpd.service import unusable_parts
+
+__all__ = ["checked"]
+
+
+def checked(file: str) -> tuple[Config, list[str], list[Problem]]:
+    """Return the configuration, its warnings, and what cannot be used.  Raises `ConfigError` where the file itself is wrong."""
+    from twisted.internet import reactor
+
+    config = load_config(file)
+    problems: list[Problem] = []
+    Deferred.fromCoroutine(unusable_parts(config, reactor)).addCallback(problems.extend)  # nothing in it waits
+    return config, list(warnings_of(config)), [attrs.evolve(problem, file=file) for problem in problems]

@@ -1,0 +1,130 @@
+"""What `ftpd serve` does: from its arguments to a configuration, from that to a running process.
+
+Apart from the command, which is imported for help and completion too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+import click
+from twisted.logger import globalLogBeginner
+
+from ftpd.accounts.settings import AccountSettings, AnonymousSettings
+from ftpd.config.rules import problems_of, warnings_of
+from ftpd.config.tree import Config, ListenSettings, StorageSettings
+from ftpd.logs.settings import TargetSettings
+from ftpd.paths import encode_name
+from ftpd.schema import ConfigError, FilePath, Unfit
+from ftpd.service import CannotListen, Server, make_service
+
+__all__ = ["Overrides", "serve_directory", "serve_file"]
+
+
+@attrs.frozen
+class Overrides:
+    """What the command line says on top of a configuration; empty and None leave it as it is."""
+
+    listen: tuple[str, ...] = ()
+    plaintext_passwords: bool = False
+    read_only: bool = False
+    log_level: str | None = None
+
+    def over(self, config: Config) -> Config:
+        """Return *config* as changed by these.  Raises `click.UsageError` for an address that is none."""
+        if self.listen:
+            config = attrs.evolve(config, listen=tuple(map(_listener, self.listen)))
+        if self.plaintext_passwords:
+            config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
+        if self.read_only:
+            config = attrs.evolve(config, storage=attrs.evolve(config.storage, read_only=True))
+        return attrs.evolve(config, log=attrs.evolve(config.log, targets=self._targets(config.log.targets)))
+
+    def _targets(self, targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
+        targets = targets or (TargetSettings(),)
+        return tuple(attrs.evolve(target, level=self.log_level or target.level) for target in targets)
+
+
+def serve_file(file: str, overrides: Overrides) -> int:
+    """Serve what *file* says until a signal; return the exit code.  Raises `ConfigError`."""
+    from ftpd.config.load import load_config  # with cattrs: not for `serve DIRECTORY`
+
+    return _run(overrides.over(load_config(file)))
+
+
+def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
+    """Serve *directory* to anonymous readers and to one account with a password of this run; return the exit code."""
+    from ftpd.login.hashing import generate_password
+    from ftpd.login.memory import MemoryPasswords
+    from ftpd.storage.local import LocalSettings
+
+    config = Config(
+        storage=StorageSettings(kind="local", settings=LocalSettings(root=FilePath(os.path.abspath(directory)))),
+        anonymous=AnonymousSettings(enabled=True),
+        accounts={user: AccountSettings()},
+    )
+    config = overrides.over(config)
+    password = generate_password()
+    checkers = [MemoryPasswords({encode_name(user): encode_name(password)})]
+    return _run(config, checkers, lambda server: _announce(server, config, user, password))
+
+
+def _run(config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None) -> int:
+    """Run the server in this process until SIGTERM or SIGINT.  Raises `ConfigError`."""
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    if problems := list(problems_of(config)):
+        raise ConfigError(problems)
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
+    server = make_service(config, reactor, checkers=checkers)
+    for warning in warnings_of(config):
+        click.echo(f"ftpd: warning: {warning}", err=True)
+    reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(server.reopen_logs))
+    try:
+        server.startService()
+    except CannotListen as error:
+        click.echo(f"ftpd: {error}", err=True)
+        return 1
+    if ready is not None:
+        reactor.callWhenRunning(ready, server)
+    reactor.run()
+    return 0
+
+
+def _announce(server: Server, config: Config, user: str, password: str) -> None:
+    """Tell on standard output what a user needs, once; the password stands nowhere else."""
+    for listener in server.listeners:
+        host, port = listener.address
+        click.echo(f"URL       ftp://{_host_for_url(host)}:{port}/  (anonymous: read only)")
+    click.echo(f"Account   {user}  ({'read only' if config.storage.read_only else 'may write'})")
+    click.echo(f"Password  {password}  (for this run)")
+    if not config.ftp.plaintext_passwords and not all(_is_loopback(listener.address[0]) for listener in server.listeners):
+        click.echo("The account works from this machine only; --plaintext-passwords lets others send the password in clear.")
+    sys.stdout.flush()
+
+
+def _listener(text: str) -> ListenSettings:
+    try:
+        return ListenSettings.parse(text)
+    except Unfit as error:
+        raise click.UsageError(f"--listen {text}: it must be {error}.") from error
+
+
+def _host_for_url(address: str) -> str:
+    parsed = ipaddress.ip_address(address)
+    if parsed.is_unspecified:
+        return socket.gethostname()
+    return f"[{address}]" if parsed.version == 6 else address
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback

@@ -1,0 +1,109 @@
+"""From a TOML file to the tree of settings, or to everything that is wrong with it.
+
+Apart from `tables`, which reads one table: here is which table is what, and which kinds of stores and logins there are.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ftpd.config.kinds import login_kinds, store_kinds
+from ftpd.config.rules import problems_of
+from ftpd.config.tables import Tables, nearest
+from ftpd.config.tree import Config, ExtensionSettings, LoginSettings, StorageSettings
+from ftpd.schema import ConfigError, Problem
+
+__all__ = ["load_config", "parse_config"]
+
+_SELECTED_BY_KIND = ("storage", "login", "extensions")  # read by functions of their own below
+
+
+def load_config(os_path: str | os.PathLike[str]) -> Config:
+    """Read the file; relative paths in it are relative to its directory.  Raises `ConfigError` with every problem."""
+    name = os.fspath(os_path)
+    try:
+        with open(name, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise ConfigError([Problem(name, "", f"cannot be read: {error.strerror}", "")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(name, "", f"byte {error.start} is not UTF-8", "a TOML file is UTF-8")]) from error
+    return parse_config(text, name, os.path.dirname(os.path.abspath(name)))
+
+
+def parse_config(text: str, name: str = "", directory: str = "") -> Config:
+    """Read *text*; *name* stands for it in problems, relative paths are relative to *directory*.  Raises `ConfigError`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem(name, "", f"not TOML: {error}", "")]) from error
+    tables = Tables(name, directory)
+    values = _read_document(document, tables)
+    if not tables.problems:
+        config = Config(**values)
+        tables.problems += [attrs.evolve(problem, file=name) for problem in problems_of(config)]
+    if tables.problems:
+        raise ConfigError(tables.problems)
+    return config
+
+
+def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
+    fields: dict[str, Any] = attrs.fields_dict(attrs.resolve_types(Config))
+    for key in sorted(document.keys() - fields.keys()):
+        tables.complain(key, "no such table", nearest(key, fields))
+    values = {
+        key: tables.read(fields[key].type, value, key)
+        for key, value in document.items()
+        if key in fields and key not in _SELECTED_BY_KIND
+    }
+    extensions = tables.read(ExtensionSettings, document.get("extensions", {}), "extensions") or ExtensionSettings()
+    values["extensions"] = extensions
+    values["storage"] = _read_storage(document.get("storage", {}), tables, store_kinds(extensions.directories))
+    if "login" in document:
+        values["login"] = _read_logins(document["login"], tables, login_kinds(extensions.directories))
+    return values
+
+
+def _read_storage(table: object, tables: Tables, available: Mapping[str, Any]) -> StorageSettings | None:
+    """Read `[storage]` and the `[storage.KIND]` of every kind: one that is not chosen is checked as well, and not used."""
+    if not isinstance(table, dict):
+        return tables.read(StorageSettings, table, "storage")
+    own = {key: value for key, value in table.items() if key not in available}
+    storage = tables.read(StorageSettings, own, "storage")
+    wanted = storage.kind if storage is not None else ""
+    settings = {
+        kind: tables.read(available[kind].settings, table.get(kind, {}), f"storage.{kind}")
+        for kind in available
+        if kind in table or kind == wanted
+    }
+    if storage is None or not _is_available("storage.kind", wanted, available, tables):
+        return None
+    return attrs.evolve(storage, settings=settings[wanted])
+
+
+def _read_logins(value: object, tables: Tables, available: Mapping[str, Any]) -> tuple[LoginSettings | None, ...]:
+    if not isinstance(value, list):
+        tables.complain("login", "found a single value", "it must be an array of tables: [[login]]")
+        return ()
+    return tuple(_read_login(entry, tables, available, f"login[{index}]") for index, entry in enumerate(value))
+
+
+def _read_login(entry: object, tables: Tables, available: Mapping[str, Any], path: str) -> LoginSettings | None:
+    if not isinstance(entry, dict):
+        return tables.read(LoginSettings, entry, path)
+    login = tables.read(LoginSettings, {key: value for key, value in entry.items() if key == "kind"}, path)
+    if login is None or not _is_available(f"{path}.kind", login.kind, available, tables):
+        return None
+    own = {key: value for key, value in entry.items() if key != "kind"}
+    return attrs.evolve(login, settings=tables.read(available[login.kind].settings, own, path))
+
+
+def _is_available(path: str, kind: str, available: Mapping[str, Any], tables: Tables) -> bool:
+    if kind not in available:
+        tables.complain(path, f"there is no kind {kind!r}", nearest(kind, available))
+    return kind in available

@@ -1,0 +1,80 @@
+"""One line in, one final reply out, now or later.
+
+A command is a coroutine.  It is stepped by hand: one that never waits costs no Deferred (0.2 us against 1.6, bench `noop`), one that does
+is wrapped from where it stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from ftpd.errors import BadParameter, NotLoggedIn, NotOffered, UnknownCommand
+from ftpd.ftp.command import Command, Needs
+from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.session import Session
+from ftpd.ftp.wire.lines import TooLong
+from ftpd.ftp.wire.replies import Reply
+from ftpd.paths import decode_name
+
+__all__ = ["answer", "row_of"]
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    """Cut a line into verb and argument, at one space: further ones belong to a name.  `SITE CHMOD` is one verb."""
+    verb, _, argument = line.partition(b" ")
+    verb = verb.upper()  # ASCII only, whatever the locale
+    if verb == b"SITE":
+        sub, _, argument = argument.partition(b" ")
+        verb = b"SITE " + sub.upper()
+    return verb, argument
+
+
+def row_of(session: Session, line: bytes | TooLong) -> Command[Any] | None:
+    """Return the row that *line* asks for, or None."""
+    if isinstance(line, TooLong):
+        return None
+    return session.factory.commands.get(_split(line)[0])
+
+
+def answer(session: Session, line: bytes | TooLong) -> Reply | Deferred[Reply]:
+    """Serve *line*.  Never raises; the Deferred never fails."""
+    if isinstance(line, TooLong):
+        return Reply(500, "Line too long.")
+    verb, argument = _split(line)
+    row = session.factory.commands.get(verb)
+    if row is None:
+        return reply_for(_unknown(session, verb))
+    work = _serve(session, row, argument)
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        reply: Reply = stop.value
+        return reply
+    return Deferred.fromCoroutine(work)
+
+
+async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
+    """Run one command and turn whatever it raises into a reply."""
+    try:
+        if row.needs and not session.is_logged_in:
+            raise NotLoggedIn("Log in with USER and PASS first")
+        if Needs.DATA in row.needs:
+            session.demand_data()
+        return await row.run(session, row.takes(session, decode_name(argument)))
+    except CancelledError:
+        return Reply(426, session.stop.value if session.stop else "Command cancelled.")
+    except Exception as error:
+        return reply_for(error, row.refusal)
+    finally:
+        if not row.keeps_restart:
+            session.restart = 0  # REST stands directly before its transfer (RFC 3659 5.3)
+
+
+def _unknown(session: Session, verb: bytes) -> Exception:
+    if verb.startswith(b"SITE "):
+        return BadParameter("SITE command not known; SITE HELP lists them")
+    if verb in session.factory.known_verbs:
+        return NotOffered("Command not served here")
+    return UnknownCommand("Command not recognised")

@@ -1,0 +1,323 @@
+"""ControlChannel: the control connection as Twisted sees it.
+
+It always reads, so that ABOR and STAT are heard during a transfer; it decides what may overtake what, and answers in order.  One
+command runs at a time.  While a transfer runs, commands whose row says `beside` are answered at once if nothing waits before them.
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+import typing
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpd.errors import TooManySessions
+from ftpd.events import LoggedOut, SessionClosed, SessionOpened, SessionRefused
+from ftpd.ftp.answer import answer, row_of
+from ftpd.ftp.direct import writer_for
+from ftpd.ftp.session import Session
+from ftpd.ftp.states import Stop
+from ftpd.ftp.wire.lines import LineReader, TooLong
+from ftpd.ftp.wire.replies import Reply, encode
+
+if TYPE_CHECKING:
+    from ftpd.ftp.factory import FTPFactory
+
+__all__ = ["ControlChannel"]
+
+_MOST_WAITING: Final = 64  # lines; then reading pauses until half of them are answered
+_MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
+_CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
+_WEB: Final = (b" HTTP/", b"HOST:")  # a browser tricked into speaking to us must not get as far as a command (ALPACA)
+
+
+class Transport(typing.Protocol):
+    """What a control connection needs of its transport: ITransport, IConsumer and IPushProducer, which every endpoint's has."""
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def registerProducer(self, producer: Any, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+    def setTcpKeepAlive(self, enabled: bool) -> None: ...
+    def getHandle(self) -> sockets.socket: ...
+
+
+@implementer(IPushProducer)
+class ControlChannel(Protocol):
+    """One client's control connection; `session` is None until it was let in and after it is over."""
+
+    _log = Logger()
+    factory: FTPFactory
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.last_heard = 0.0
+        self._reader = LineReader()
+        self._waiting: deque[bytes | TooLong] = deque()
+        self._running: Deferred[Reply] | None = None
+        self._aside: Deferred[Reply] | None = None
+        self._out: list[bytes] = []
+        self._after_reply: list[Callable[[], None]] = []
+        self._is_working = False
+        self._is_blocked = False  # the client does not read its replies
+        self._is_paused = False
+        self._is_lost = False
+        self._closing_since: float | None = None
+
+    # IProtocol.
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None, "Twisted sets the transport first"
+        self._line = cast(Transport, self.transport)
+        self._write: Callable[[bytes], None] = writer_for(self.transport)
+        self._tune_socket()
+        self._line.registerProducer(self, True)
+        peer = self.factory.peer_of(self.transport)
+        self.last_heard = self.factory.reactor.seconds()
+        self.factory.channels.add(self)
+        try:
+            visit = self.factory.limits.open(peer)
+        except TooManySessions as refusal:
+            self.factory.events.publish(SessionRefused(peer=peer, reason=str(refusal)))
+            self._say_last(Reply(421, f"{refusal}."))
+            return
+        self.session = Session(self.factory, self, peer, visit)
+        self.session.publish(SessionOpened(peer=peer))
+        self.send(Reply(220, self.factory.greeting()))
+        self._flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._closing_since is not None or self.session is None:
+            return
+        self.last_heard = self.factory.reactor.seconds()
+        for line in self._reader.feed(data):
+            self._arrived(self.session, line)
+        self._work()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._is_lost = True
+        if self._closing_since is None:
+            self._closing_since = self.factory.reactor.seconds()
+        session = self.session
+        if session is None:
+            self.factory.forget(self)
+            return
+        said_goodbye = any(isinstance(line, bytes) and line.upper().startswith(b"QUIT") for line in self._waiting)
+        self._waiting.clear()
+        if self._running is not None and not said_goodbye:
+            self._stop(session, Stop.DISCONNECTED)
+        if self._running is None:
+            self._end(reason.getErrorMessage())
+
+    # What a session may ask.
+
+    def send(self, reply: Reply) -> None:
+        self._out.append(encode(reply))
+
+    def close_after_reply(self) -> None:
+        self._after_reply.append(self.hang_up)
+
+    def defer_close(self, close: Callable[[], None]) -> None:
+        self._after_reply.append(close)
+
+    # What the factory asks.
+
+    def hang_up(self) -> None:
+        """Let what is written go out, then close; a client that does not take it in time is cut off by `sweep`."""
+        self._waiting.clear()
+        if self._closing_since is None:
+            self._closing_since = self.factory.reactor.seconds()
+            self._line.unregisterProducer()
+            self._line.loseConnection()
+
+    def dismiss(self, stop: Stop, reply: Reply) -> None:
+        """Say 421 and close; a command under way is cancelled and gets its own reply first."""
+        self._waiting.clear()
+        if self.session is not None and self._running is not None:
+            self._stop(self.session, stop)
+        if self._running is not None:  # a commit that lets nobody cancel it: the reply follows, then the end
+            self._after_reply.append(lambda: self._say_last(reply))
+        else:
+            self._say_last(reply)
+
+    def sweep(self, now: float) -> None:
+        """Judge the clocks of this connection; called about once a second."""
+        session = self.session
+        if self._closing_since is not None:
+            if now - self._closing_since > _CLOSE_SECONDS:
+                self._line.abortConnection()
+        elif session is None or self._running is not None:
+            return  # a transfer has clocks of its own, and idle time counts from the end of a command
+        elif not session.is_logged_in and now - session.opened > self.factory.settings.timeouts.login:
+            self.dismiss(Stop.TIMED_OUT, Reply(421, "No login within the time for it; closing."))
+        elif now - self.last_heard > session.idle_seconds:
+            self.dismiss(Stop.TIMED_OUT, Reply(421, "Idle for too long; closing."))
+
+    # IPushProducer: the client reads its replies too slowly, or again.
+
+    def pauseProducing(self) -> None:
+        self._is_blocked = True
+        self._pause_reading()
+
+    def resumeProducing(self) -> None:
+        self._is_blocked = False
+        self._work()
+
+    def stopProducing(self) -> None:
+        """The transport is lost; `connectionLost` follows."""
+
+    # Order.
+
+    def _arrived(self, session: Session, line: bytes | TooLong) -> None:
+        """Answer *line* at once if it may overtake, else let it wait."""
+        if session.transfer is not None and self._running is not None:
+            row = row_of(session, line)
+            if row is not None and row.verb == "ABOR" and session.stop is None:
+                self._waiting.appendleft(line)
+                self._stop(session, Stop.ABORTED)
+                return
+            if row is not None and row.beside and not self._waiting and self._aside is None and not self._is_blocked:
+                self._answer_aside(session, line)
+                return
+        self._waiting.append(line)
+        if len(self._waiting) >= _MOST_WAITING:
+            self._pause_reading()
+
+    def _work(self) -> None:
+        """Answer what waits, in order, until a command has to wait itself, or it is others' turn."""
+        if self._is_working:
+            return
+        self._is_working = True
+        try:
+            for _ in range(_MOST_AT_ONCE):
+                if not self._waiting or self._running is not None or self._aside is not None or self._is_blocked:
+                    break
+                if self.session is None or self._closing_since is not None:
+                    break
+                self._answer_next(self.session)
+            else:
+                if self._waiting:
+                    self.factory.reactor.callLater(0, self._work)
+        finally:
+            self._is_working = False
+        if self._is_paused and not self._is_blocked and len(self._waiting) <= _MOST_WAITING // 2:
+            self._resume_reading()
+
+    def _answer_next(self, session: Session) -> None:
+        line = self._waiting.popleft()
+        if isinstance(line, bytes) and not session.is_logged_in and any(word in line.upper() for word in _WEB):
+            self._say_last(Reply(421, "This is not a web server; closing."))
+            return
+        result = answer(session, line)
+        if isinstance(result, Reply):
+            self._answered(session, line, result)
+            return
+        self._flush()  # the 150 of a transfer that has to wait
+        self._running = result
+        result.addCallback(self._finished, session, line)
+
+    def _finished(self, reply: Reply, session: Session, line: bytes | TooLong) -> None:
+        self._running = None
+        self.last_heard = self.factory.reactor.seconds()
+        self._answered(session, line, reply)
+        if self._is_lost:
+            self._end("connection lost")
+        else:
+            self._work()
+
+    def _answer_aside(self, session: Session, line: bytes | TooLong) -> None:
+        result = answer(session, line)
+        if isinstance(result, Reply):
+            self._answered(session, line, result, is_aside=True)
+            return
+        self._aside = result
+
+        def answered(reply: Reply) -> None:
+            self._aside = None
+            self._answered(session, line, reply, is_aside=True)
+            self._work()
+
+        result.addCallback(answered)
+
+    def _answered(self, session: Session, line: bytes | TooLong, reply: Reply, is_aside: bool = False) -> None:
+        """Write the final reply, then do what had to wait for it."""
+        if self.factory.logs_commands:
+            self.factory.log_command(session, line, reply)
+        self.send(reply)
+        self._flush()
+        if is_aside:
+            return
+        after, self._after_reply = self._after_reply, []
+        for action in after:
+            action()
+        if reply.code == 421:  # it says that the connection closes (RFC 959 4.2.2)
+            self.hang_up()
+
+    def _stop(self, session: Session, stop: Stop) -> None:
+        """Cancel the running command; the first reason counts."""
+        if session.stop is None:
+            session.stop = stop
+        if self._running is not None:
+            self._running.cancel()
+
+    # Bytes.
+
+    def _flush(self) -> None:
+        """Write what was said in this step in one piece: 150 and 226 of a small file share a segment."""
+        out, self._out = self._out, []
+        if out and self._closing_since is None:
+            self._write(out[0] if len(out) == 1 else b"".join(out))
+
+    def _say_last(self, reply: Reply) -> None:
+        self.send(reply)
+        self._flush()
+        self.hang_up()
+
+    def _pause_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._line.pauseProducing()
+
+    def _resume_reading(self) -> None:
+        self._is_paused = False
+        if self._closing_since is None:
+            self._line.resumeProducing()
+
+    def _tune_socket(self) -> None:
+        """No delay: else a 226 waits for the acknowledgement of the 150, 40 ms a file.  Urgent bytes stay in line, or Telnet's are lost."""
+        if ITCPTransport.providedBy(self.transport):
+            self._line.setTcpNoDelay(True)
+            self._line.setTcpKeepAlive(True)
+            self._line.getHandle().setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
+
+    # The end.
+
+    def _end(self, reason: str) -> None:
+        """Give back what the session holds: data port, login, its place among the sessions.  Once."""
+        session, self.session = self.session, None
+        if session is None:
+            return
+        account = session.account_name
+        session.close_data()
+        self._after_reply, after = [], self._after_reply
+        for action in after:
+            action()
+        if account is not None:
+            session.publish(LoggedOut(peer=session.peer, account=account))
+        session.log_out()
+        session.visit.close()
+        seconds = self.factory.reactor.seconds() - session.opened
+        session.publish(SessionClosed(peer=session.peer, account=account, seconds=seconds, reason=reason))
+        self.factory.forget(self)

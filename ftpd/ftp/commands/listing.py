@@ -1,0 +1,202 @@
+"""LIST, NLST, MLSD, MLST: what is there (RFC 959 4.1.3, RFC 3659 7).
+
+A listing is streamed in the store's order, batch by batch, and never held as a whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from ftpd.errors import BadArgument, FileTransferError, NotFound
+from ftpd.ftp.command import Needs, command, optional_path
+from ftpd.ftp.session import Session
+from ftpd.ftp.transfers import send_listing
+from ftpd.ftp.wire.arguments import split_list_flags
+from ftpd.ftp.wire.facts import fact_format, feat_line
+from ftpd.ftp.wire.globs import has_magic, matcher
+from ftpd.ftp.wire.replies import Reply
+from ftpd.listing import long_format
+from ftpd.paths import VirtualPath
+from ftpd.spi import Directory
+from ftpd.values import FileInfo, FileKind
+
+__all__ = ["Listing", "long_rows", "open_listing"]
+
+_TRANSFER: Final = Needs.LOGIN | Needs.DATA
+Format: TypeAlias = Callable[[FileInfo], str]
+
+
+def _flags_and_path(session: Session, argument: str) -> tuple[str, str]:
+    return split_list_flags(argument)
+
+
+@command("LIST", takes=_flags_and_path, needs=_TRANSFER, rfc="RFC 959 4.1.3", syntax="LIST [-flags] [path or pattern]")
+async def list_(session: Session, argument: tuple[str, str]) -> Reply:
+    """Send rows as `ls -l` writes them; of its flags R (descend) and d (the directory itself) count, the others change nothing."""
+    flags, name = argument
+    listing = await open_listing(session, name, long_rows(session), flags)
+    try:
+        return await send_listing(session, "LIST", session.cwd.join(name), listing.next_piece)
+    finally:
+        await listing.close()
+
+
+@command("NLST", takes=_flags_and_path, needs=_TRANSFER, rfc="RFC 959 4.1.3", syntax="NLST [-flags] [path or pattern]")
+async def nlst(session: Session, argument: tuple[str, str]) -> Reply:
+    """Send names only; behind the directory that was asked for, so that each is a path the client may send (RFC 1123 4.1.2.7)."""
+    flags, name = argument
+    listing = await open_listing(session, name, _name_rows(name), flags.replace("R", ""))
+    try:
+        return await send_listing(session, "NLST", session.cwd.join(name), listing.next_piece)
+    finally:
+        await listing.close()
+
+
+@command("MLSD", takes=optional_path, needs=_TRANSFER, rfc="RFC 3659 7", syntax="MLSD [path]")
+async def mlsd(session: Session, path: VirtualPath) -> Reply:
+    """Send the facts of a directory's entries; anything but a directory is 501."""
+    info = await session.files.stat(path)
+    if info.kind is not FileKind.DIRECTORY:
+        raise BadArgument(f"{path}: not a directory; MLST tells of single files")
+    row = fact_format(session.facts, session.files.permissions(path), session.files.exceptions(path))
+    listing = Listing(session, row, await session.files.open_directory(path))
+    try:
+        return await send_listing(session, "MLSD", path, listing.next_piece)
+    finally:
+        await listing.close()
+
+
+@command("MLST", takes=optional_path, needs=Needs.LOGIN, rfc="RFC 3659 7", syntax="MLST [path]", features=(lambda session: feat_line(session.facts),), beside=True, keeps_restart=True)  # fmt: skip
+async def mlst(session: Session, path: VirtualPath) -> Reply:
+    """Tell the facts of one file or directory."""
+    info = await session.files.stat(path)
+    row = fact_format(session.facts, session.files.permissions(path))
+    return Reply(250, f"Listing {path}", (row(info._replace(name=str(path))),))
+
+
+def long_rows(session: Session) -> Format:
+    """Return the format of LIST's rows, now and by the clock of the settings."""
+    return long_format(time.time(), in_local_time=session.factory.settings.listing.times == "local")
+
+
+async def open_listing(session: Session, name: str, row: Format, flags: str = "") -> Listing:
+    """Find out what *name* means: a directory, one file, or else a pattern in the last part of a path; nothing is `NotFound`."""
+    path = session.cwd.join(name)
+    try:
+        info = await session.files.stat(path)
+    except NotFound:
+        if not has_magic(path.name):
+            raise
+        directory = await session.files.open_directory(path.parent)
+        return Listing(session, row, directory, matcher(path.name))
+    if info.kind is not FileKind.DIRECTORY or "d" in flags:
+        return Listing(session, row, _One(info))
+    depth = session.factory.settings.listing.max_depth if "R" in flags else 0
+    return Listing(session, row, await session.files.open_directory(path), path=path, depth=depth)
+
+
+class Listing:
+    """Rows of a directory, of those below it down to *depth* (LIST -R), or of the names that match; a `transfer.Source`."""
+
+    def __init__(
+        self,
+        session: Session,
+        row: Format,
+        directory: Directory | _One,
+        matches: Callable[[str], bool] | None = None,
+        *,
+        path: VirtualPath | None = None,
+        depth: int = 0,
+    ) -> None:
+        self._files = session.files
+        self._row = row
+        self._directory: Directory | _One | None = directory
+        self._matches = matches
+        self._matches_left = session.factory.settings.listing.max_matches
+        self._path = path
+        self._depth = depth
+        self._below: list[tuple[VirtualPath, int]] = []
+
+    async def next_piece(self) -> bytes:
+        """Return the next rows with their line ends; `b""` at the end."""
+        while True:
+            if self._directory is None:
+                if not self._below:
+                    return b""
+                heading = await self._descend()
+                if heading:
+                    return heading
+                continue
+            batch = await self._directory.next_batch()
+            if not batch:
+                await self.close()
+                continue
+            piece = self._rows([info for info in batch if self._matches(info.name)] if self._matches else batch)
+            if piece:
+                return piece
+
+    async def close(self) -> None:
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            await directory.close()
+
+    def _rows(self, batch: Sequence[FileInfo]) -> bytes:
+        if self._matches:
+            batch = batch[: self._matches_left]
+            self._matches_left -= len(batch)
+        if self._depth and self._path is not None:
+            self._note_directories(batch, self._path)
+        rows = [self._row(info) for info in batch]
+        if not rows:
+            return b""
+        text = "\r\n".join(rows)
+        if text.count("\n") != len(rows) - 1 or text.count("\r") != len(rows) - 1:
+            # A name with a line end in it would be two rows to the client, the second of its author's choice.
+            rows = [row for row in rows if "\r" not in row and "\n" not in row]
+            text = "\r\n".join(rows)
+        return (text + "\r\n").encode("utf-8", "surrogateescape") if rows else b""
+
+    def _note_directories(self, batch: Sequence[FileInfo], path: VirtualPath) -> None:
+        room = self._matches_left - len(self._below)
+        below = [(path.child(info.name), self._depth - 1) for info in batch if info.kind is FileKind.DIRECTORY]
+        self._below += below[: max(0, room)]
+
+    async def _descend(self) -> bytes:
+        """Open the next directory of LIST -R; one that is gone or closed to this account is passed over."""
+        path, self._depth = self._below.pop()
+        self._path = path
+        try:
+            self._directory = await self._files.open_directory(path)
+        except FileTransferError:
+            return b""
+        heading = f"\r\n{path}:\r\n"
+        return b"" if heading.count("\n") > 2 else heading.encode("utf-8", "surrogateescape")
+
+
+class _One:
+    """A single file, listed as if it were a directory's only entry."""
+
+    def __init__(self, info: FileInfo) -> None:
+        self._rest = [info]
+
+    async def next_batch(self) -> Sequence[FileInfo]:
+        batch, self._rest = self._rest, []
+        return batch
+
+    async def close(self) -> None:
+        self._rest = []
+
+
+def _name_rows(argument: str) -> Format:
+    """NLST's rows: the entry's name behind *argument*'s directory, if it has one."""
+    if has_magic(argument.rpartition("/")[2]):
+        prefix = argument.rpartition("/")[0] + "/" if "/" in argument else ""
+    else:
+        prefix = argument.rstrip("/") + "/" if argument else ""
+
+    def row(info: FileInfo) -> str:
+        return prefix + info.name
+
+    return row

@@ -1,0 +1,143 @@
+"""USER, PASS, ACCT, REIN, QUIT: who is it (RFC 959 4.1.1).
+
+Every name is answered alike and in the same time, so that nobody learns which names exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.cred.error import LoginFailed as CredentialsRefused
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from ftpd.errors import NotLoggedIn, OutOfOrder, TooManySessions
+from ftpd.events import LoggedIn, LoggedOut, LoginFailed
+from ftpd.ftp.command import command, nothing, text
+from ftpd.ftp.session import Session
+from ftpd.ftp.shell import IFTPShell, files_of_shell
+from ftpd.ftp.wire.replies import Reply
+from ftpd.interfaces import IAvatar
+from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, WrongPassword
+from ftpd.paths import encode_name
+from ftpd.values import Account
+
+_log = Logger()
+_REFUSED: Final = "Login incorrect."
+_UNKNOWN_NAME: Final = "(name not known)"
+
+
+def _raw(session: Session, argument: str) -> bytes:
+    return encode_name(argument)
+
+
+@command("USER", takes=text, rfc="RFC 959 4.1.1", syntax="USER name")
+async def user(session: Session, name: str) -> Reply:
+    """Say who you are; a login that stands is given back first."""
+    _leave(session)
+    if session.factory.is_anonymous(name):
+        session.user = encode_name(name)
+        return Reply(331, "Anonymous login: send your e-mail address as the password.")
+    if not _may_send_password(session):
+        raise NotLoggedIn("Passwords are not taken over an unprotected connection here")
+    session.user = encode_name(name)
+    return Reply(331, "Password required.")
+
+
+@command("PASS", takes=_raw, rfc="RFC 959 4.1.1", syntax="PASS password", is_secret=True)
+async def pass_(session: Session, password: bytes) -> Reply:
+    """Prove it."""
+    name = session.user
+    if name is None:
+        raise OutOfOrder("Send USER first")
+    session.user = None
+    await session.visit.admit(name)
+    try:
+        account = await _log_in(session, name, password)
+    except CredentialsRefused as refusal:
+        return await _refuse(session, name, refusal)
+    session.publish(LoggedIn(peer=session.peer, account=account.name, is_anonymous=account.is_anonymous))
+    return Reply(230, f"Logged in{', read-only' if account.is_anonymous else ''}.")
+
+
+@command("ACCT", takes=text, rfc="RFC 959 4.1.1", syntax="ACCT account", is_secret=True)
+async def acct(session: Session, account: str) -> Reply:
+    """Name an account to charge; none is needed here."""
+    return Reply(202, "No account is needed.")
+
+
+@command("REIN", takes=nothing, rfc="RFC 959 4.1.1")
+async def rein(session: Session, _: None) -> Reply:
+    """Start over as after connecting."""
+    _leave(session)
+    session.reset_parameters()
+    return Reply(220, session.factory.greeting())
+
+
+@command("QUIT", takes=nothing, rfc="RFC 959 4.1.1")
+async def quit_(session: Session, _: None) -> Reply:
+    """Say goodbye; a transfer under way is finished first, since commands are answered in order."""
+    session.channel.close_after_reply()
+    return Reply(221, "Goodbye.")
+
+
+def _leave(session: Session) -> None:
+    account = session.account_name
+    session.log_out()
+    session.visit.logged_out()
+    if account is not None:
+        session.publish(LoggedOut(peer=session.peer, account=account))
+
+
+def _may_send_password(session: Session) -> bool:
+    return session.peer.is_loopback or session.peer.tls is not None or session.factory.settings.plaintext_passwords
+
+
+async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
+    """Ask the portal; whatever a foreign checker raises beside a refusal is logged and refused."""
+    peer = session.peer
+    credentials: AnonymousCredentials | PasswordCredentials
+    if session.factory.is_anonymous(name.decode("utf-8", "surrogateescape")):
+        credentials = AnonymousCredentials(password, peer)
+    else:
+        credentials = PasswordCredentials(name, password, peer)
+    if session.factory.portal is None:
+        raise CredentialsRefused("no portal")
+    try:
+        interface, avatar, logout = await session.factory.portal.login(credentials, peer, IAvatar, IFTPShell)
+    except (CancelledError, CredentialsRefused):
+        raise
+    except Exception as error:
+        _log.failure("checking a login failed (session {session})", session=peer.session)
+        raise CredentialsRefused(f"the check failed: {type(error).__name__}") from error
+    return await _take_up(session, name, interface, avatar, logout)
+
+
+async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, logout: Callable[[], object]) -> Account:
+    """Enter the session with what the portal gave; if the limits forbid it, give it back."""
+    account: Account
+    if interface is IFTPShell:
+        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(name.decode("utf-8", "replace")))
+    else:
+        account, files = avatar.account, avatar.files
+    try:
+        await session.visit.succeeded(account)
+    except TooManySessions:
+        logout()
+        raise
+    session.log_in(account, files, logout)
+    return account
+
+
+async def _refuse(session: Session, name: bytes, refusal: CredentialsRefused) -> Reply:
+    """Count the failure and answer late; a name is told to the log only if it exists, for it may be a password typed too early."""
+    told = name.decode("utf-8", "replace") if isinstance(refusal, WrongPassword) else _UNKNOWN_NAME
+    session.publish(LoginFailed(peer=session.peer, account=told, reason=str(refusal) or type(refusal).__name__))
+    delay = await session.visit.failed(name)
+    if delay > 0:
+        await deferLater(session.factory.reactor, delay)  # type: ignore[arg-type]  # spi.Reactor is an IReactorTime
+    if session.visit.is_exhausted:
+        return Reply(421, "Too many failed logins; closing.")
+    return Reply(530, _REFUSED)

@@ -1,0 +1,60 @@
+"""PASV, EPSV: the client connects (RFC 959 4.1.2, RFC 2428 3).  Answered at once; who connects when is the data port's business."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ftpd.errors import DataConnectionFailed, NotOffered, OutOfOrder
+from ftpd.ftp.command import Needs, command, nothing
+from ftpd.ftp.session import Session
+from ftpd.ftp.wire.addresses import format_epsv, format_pasv
+from ftpd.ftp.wire.replies import Reply
+from ftpd.spi import DataPort
+
+_FAMILIES: Final = {"1": False, "2": True}  # RFC 2428's address families, and whether they are IPv6
+
+
+@command("PASV", "P@SW", takes=nothing, needs=Needs.LOGIN, rfc="RFC 959 4.1.2", keeps_restart=True)
+async def pasv(session: Session, _: None) -> Reply:
+    """Wait for a data connection on a port that is told; IPv4 only.  `P@SW` is what some routers make of PASV."""
+    if session.is_extended_only:
+        raise OutOfOrder("EPSV ALL was sent: only EPSV is taken")
+    _demand_passive(session)
+    if ":" in session.peer.local_address or not session.peer.local_address:
+        raise DataConnectionFailed("PASV is for IPv4; use EPSV")
+    port = _listen(session)
+    address = await session.factory.announcement.address_for(session.peer, port.address)
+    return Reply(227, f"Entering Passive Mode ({format_pasv(address, port.port)}).")
+
+
+def _argument(session: Session, argument: str) -> str:
+    return argument.strip().upper()
+
+
+@command("EPSV", takes=_argument, needs=Needs.LOGIN, rfc="RFC 2428 3", syntax="EPSV [1 | 2 | ALL]", features=("EPSV",), keeps_restart=True)  # fmt: skip
+async def epsv(session: Session, wanted: str) -> Reply:
+    """Wait for a data connection on a port that is told, in the family of the control connection."""
+    if wanted == "ALL":
+        session.is_extended_only = True
+        return Reply(200, "Only EPSV is taken from now on.")
+    _demand_passive(session)
+    is_ipv6 = ":" in session.peer.local_address
+    if wanted and _FAMILIES.get(wanted) is not is_ipv6:
+        return Reply(522, f"Network protocol not supported, use ({2 if is_ipv6 else 1})")
+    if not session.peer.local_address:
+        raise DataConnectionFailed("There is no address to listen on; use another connection")
+    return Reply(229, f"Entering Extended Passive Mode ({format_epsv(_listen(session).port)})")
+
+
+def _demand_passive(session: Session) -> None:
+    if not session.factory.settings.passive.enabled:
+        raise NotOffered("Passive mode is switched off here")
+
+
+def _listen(session: Session) -> DataPort:
+    """Drop the earlier port first, so that a small range has room for the new one."""
+    session.close_data()
+    may_fxp = session.account is not None and session.account.may_fxp
+    port = session.factory.data_ports.listen(session.peer, from_anywhere=may_fxp)
+    session.use_data(port)
+    return port

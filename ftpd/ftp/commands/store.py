@@ -1,0 +1,62 @@
+"""STOR, STOU, APPE, ALLO: store a file (RFC 959 4.1.3).  226 means stored: see `transfers.receive`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ftpd.errors import BadArgument, BadOffset
+from ftpd.ftp.command import Needs, command, optional_path, path, text
+from ftpd.ftp.session import Session
+from ftpd.ftp.states import Representation
+from ftpd.ftp.transfers import receive
+from ftpd.ftp.wire.replies import Reply
+from ftpd.paths import VirtualPath
+from ftpd.spi import WritableFile
+from ftpd.values import WriteMode
+
+_TRANSFER: Final = Needs.LOGIN | Needs.DATA
+_REFUSED: Final = 553  # RFC 959 5.4 has no 550 for these
+_ALLOCATION: Final = re.compile(r"([0-9]{1,19})( R [0-9]{1,19})?", re.IGNORECASE)
+_NAME_FOR_UNIQUE: Final = "upload"
+
+
+@command("STOR", takes=path, needs=_TRANSFER, rfc="RFC 959 4.1.3", syntax="STOR path", refusal=_REFUSED)
+async def stor(session: Session, path: VirtualPath) -> Reply:
+    """Store a file, from the pending REST offset on; without one it replaces what is there once it has arrived whole."""
+    mode = WriteMode.RESUME if session.restart else WriteMode.REPLACE
+    return await receive(session, "STOR", await _open(session, path, mode))
+
+
+@command("APPE", takes=path, needs=_TRANSFER, rfc="RFC 959 4.1.3", syntax="APPE path")
+async def appe(session: Session, path: VirtualPath) -> Reply:
+    """Store behind what is there; with a REST offset the same as STOR (RFC 3659 5.4)."""
+    mode = WriteMode.RESUME if session.restart else WriteMode.APPEND
+    return await receive(session, "APPE", await _open(session, path, mode))
+
+
+@command("STOU", takes=optional_path, needs=_TRANSFER, rfc="RFC 959 4.1.3, RFC 1123 4.1.2.9", syntax="STOU [path]", refusal=_REFUSED)  # fmt: skip
+async def stou(session: Session, path: VirtualPath) -> Reply:
+    """Store under a name that nobody has, told in the 150; a path is taken as a wish."""
+    wish = path.child(_NAME_FOR_UNIQUE) if path == session.cwd else path
+    return await receive(session, "STOU", await _open(session, wish, WriteMode.UNIQUE), names_file=True)
+
+
+@command("ALLO", takes=text, needs=Needs.LOGIN, rfc="RFC 959 4.1.3", syntax="ALLO size [R size]", keeps_restart=True)
+async def allo(session: Session, argument: str) -> Reply:
+    """Announce the size of the next file, so that one that cannot fit is refused before it is sent."""
+    match = _ALLOCATION.fullmatch(argument.strip())
+    if match is None:
+        raise BadArgument("ALLO takes a number of bytes")
+    session.expected_size = int(match[1])
+    return Reply(200, f"{match[1]} bytes are expected.")
+
+
+async def _open(session: Session, path: VirtualPath, mode: WriteMode) -> WritableFile:
+    expected, session.expected_size = session.expected_size, None
+    if session.restart and session.representation is Representation.ASCII:
+        raise BadOffset(path, "An offset counts bytes as sent, which the stored text does not tell; use TYPE I")
+    offset = session.restart if mode is WriteMode.RESUME else 0
+    return await session.files.open_write(
+        path, mode=mode, offset=offset, expected_size=expected, permissions=session.permissions(0o666)
+    )

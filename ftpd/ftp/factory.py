@@ -1,0 +1,218 @@
+"""FTPFactory: what all sessions of one listener share, and the public door for embedding.
+
+It stands in for `twisted.protocols.ftp.FTPFactory`: same arguments, same public attributes, any endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorFDSet, ITransport
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+
+from ftpd.accounts.limits import Limits, LimitSettings
+from ftpd.accounts.peer import peer_of
+from ftpd.events import Events
+from ftpd.ftp.announce import Announcement
+from ftpd.ftp.answer import row_of
+from ftpd.ftp.channel import ControlChannel
+from ftpd.ftp.command import Command, CommandTable
+from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
+from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.session import Session
+from ftpd.ftp.settings import FTPSettings
+from ftpd.ftp.states import Stop
+from ftpd.ftp.wire.lines import TooLong
+from ftpd.ftp.wire.replies import Reply
+from ftpd.paths import decode_name
+from ftpd.schema import Seconds
+from ftpd.spi import DataPorts, DelayedCall, Reactor
+from ftpd.values import Peer
+
+__all__ = ["FTPFactory"]
+
+_SWEEP_SECONDS = 1.0
+
+
+class FTPFactory(ServerFactory):
+    """Serve FTP on whatever endpoint listens with it.
+
+    *portal* grants `IAvatar` or Twisted's `IFTPShell`; *userAnonymous* is the name that logs in anonymously.  Everything else has a default:
+    *settings*, *limits* on sessions and failed logins, *events* for observers, *data_ports*, the table of *commands*
+    (`{**standard_commands(), b"XFOO": foo}`), the *listener*'s name in events, and *anonymous_names* where there are several.
+    `logs_commands` writes one debug line for each command.
+    """
+
+    protocol = ControlChannel  # type: ignore[assignment]  # Twisted declares a factory of IProtocol
+    _log = Logger()
+
+    def __init__(
+        self,
+        portal: Portal | None = None,
+        userAnonymous: str = "anonymous",
+        *,
+        settings: FTPSettings | None = None,
+        limits: Limits | None = None,
+        events: Events | None = None,
+        data_ports: DataPorts | None = None,
+        commands: Mapping[bytes, Command[Any]] | None = None,
+        anonymous_names: tuple[str, ...] | None = None,
+        listener: str = "",
+        logs_commands: bool = False,
+        reactor: Reactor | None = None,
+    ) -> None:
+        self.portal = portal
+        self.userAnonymous = userAnonymous
+        self.anonymous_names = anonymous_names
+        self.allowAnonymous = True
+        self.reactor = reactor if reactor is not None else _global_reactor()
+        self.settings = settings or FTPSettings()
+        self.limits = limits or Limits(LimitSettings(), self.reactor)
+        self.events = events or Events()
+        self._given_ports = data_ports
+        self.listener = listener
+        self.logs_commands = logs_commands
+        self.commands = self._offered(commands if commands is not None else standard_commands())
+        self.known_verbs = KNOWN_VERBS | frozenset(commands or ())
+        self.channels: set[ControlChannel] = set()
+        self._sweeper: DelayedCall | None = None
+        self._drained: Deferred[None] | None = None
+        self._apply_settings()
+
+    # The public attributes of twisted.protocols.ftp.FTPFactory.
+
+    @property
+    def timeOut(self) -> float:
+        """Seconds without a command until 421."""
+        return self.settings.timeouts.idle
+
+    @timeOut.setter
+    def timeOut(self, seconds: float) -> None:
+        self.settings = attrs.evolve(self.settings, timeouts=attrs.evolve(self.settings.timeouts, idle=Seconds(seconds)))
+
+    @property
+    def welcomeMessage(self) -> str:
+        """The text of the 220."""
+        return self.settings.greeting
+
+    @welcomeMessage.setter
+    def welcomeMessage(self, text: str) -> None:
+        self.settings = attrs.evolve(self.settings, greeting=text)
+
+    @property
+    def passivePortRange(self) -> range:
+        """The ports of passive data connections; Twisted's default `range(0, 1)`, any port, becomes ours."""
+        first, last = self.settings.passive.ports
+        return range(first, last + 1)
+
+    @passivePortRange.setter
+    def passivePortRange(self, ports: range) -> None:
+        chosen = (min(ports), max(ports)) if ports and min(ports) > 0 else FTPSettings().passive.ports
+        self.settings = attrs.evolve(self.settings, passive=attrs.evolve(self.settings.passive, ports=chosen))
+        self._apply_settings()
+
+    # Twisted's factory life.
+
+    def buildProtocol(self, addr: IAddress | None) -> ControlChannel:  # type: ignore[override]  # Twisted's type variable cannot be bound
+        channel = ControlChannel()
+        channel.factory = self
+        if self._sweeper is None:
+            self._sweeper = self.reactor.callLater(_SWEEP_SECONDS, self._sweep)
+        return channel
+
+    def stopFactory(self) -> None:
+        """The last port is gone: nobody new comes, and who is here goes on; `close_sessions` ends them."""
+
+    def close_sessions(self) -> Deferred[None]:
+        """Say 421 to everybody and cancel what runs; the Deferred fires when the last session is over."""
+        for channel in tuple(self.channels):
+            channel.dismiss(Stop.SHUTDOWN, Reply(421, "The server is shutting down; closing."))
+        if not self.channels:
+            self._stop_sweeping()
+            self.data_ports.close()
+            return succeed(None)
+        self._drained = Deferred()
+        return self._drained
+
+    # What channels and commands ask.
+
+    def peer_of(self, transport: ITransport) -> Peer:
+        return peer_of(transport, "ftp", self.listener)
+
+    def greeting(self) -> str:
+        return self.settings.greeting
+
+    def is_anonymous(self, name: str) -> bool:
+        """Whether *name* logs in without a password here."""
+        names = self.anonymous_names if self.anonymous_names is not None else (self.userAnonymous,)
+        return self.allowAnonymous and name.lower() in (known.lower() for known in names)
+
+    def forget(self, channel: ControlChannel) -> None:
+        """*channel* is over."""
+        self.channels.discard(channel)
+        if self._drained is not None and not self.channels:
+            drained, self._drained = self._drained, None
+            self._stop_sweeping()
+            self.data_ports.close()
+            drained.callback(None)
+
+    def log_command(self, session: Session, line: bytes | TooLong, reply: Reply) -> None:
+        """One debug line for a command and its reply; nothing that might be a password, typed into the wrong command included."""
+        row = row_of(session, line)
+        if row is None or isinstance(line, TooLong):
+            words = "(not a command)"
+        elif row.is_secret or not session.is_logged_in:
+            words = row.verb
+        else:
+            words = decode_name(line)
+        self._log.debug(
+            "{command} -> {reply}",
+            session=session.peer.session,
+            account=session.account_name or "",
+            peer=session.peer.address,
+            command=words,
+            reply=reply.code,
+        )
+
+    def _apply_settings(self) -> None:
+        passive, active = self.settings.passive, self.settings.active
+        self.data_ports: DataPorts = self._given_ports or DataPortFactory(
+            self.reactor, passive.ports, self.settings.timeouts.data_connect, active.source_port
+        )
+        self.announcement = Announcement(passive, self._resolve, self.reactor.seconds)
+
+    def _resolve(self, name: str) -> Deferred[str]:
+        # IReactorCore.resolve asks in a thread, or an installed resolver; IPv4 only, which is all that a 227 can carry.
+        return cast("Deferred[str]", cast(Any, self.reactor).resolve(name))
+
+    def _offered(self, commands: Mapping[bytes, Command[Any]]) -> CommandTable:
+        allowed = {verb.upper() for verb in self.settings.allow_commands}
+        denied = {verb.upper() for verb in self.settings.deny_commands}
+        return {verb: row for verb, row in commands.items() if (not allowed or row.verb in allowed) and row.verb not in denied}
+
+    def _sweep(self) -> None:
+        now = self.reactor.seconds()
+        for channel in tuple(self.channels):
+            channel.sweep(now)
+        self._sweeper = self.reactor.callLater(_SWEEP_SECONDS, self._sweep) if self.channels else None
+
+    def _stop_sweeping(self) -> None:
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None and sweeper.active():
+            sweeper.cancel()
+
+
+def _global_reactor() -> Reactor:
+    """The process's reactor, for programs that have one and did not say so; one without descriptors cannot carry our data sockets."""
+    from twisted.internet import reactor
+
+    if not IReactorFDSet.providedBy(reactor):
+        raise RuntimeError(
+            f"ftpd needs a reactor that watches file descriptors (IReactorFDSet), and {type(reactor).__name__} does not"
+        )
+    return cast(Reactor, reactor)

@@ -1,0 +1,183 @@
+"""What one client has said so far: who it is, where it stands, what it announced.  No bytes, no sockets.
+
+The channel owns a session and feeds it to `answer`; commands read and change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from ftpd.errors import DataConnectionFailed, NotLoggedIn
+from ftpd.ftp.states import Representation, Stop
+from ftpd.ftp.wire.facts import DEFAULT_FACTS
+from ftpd.ftp.wire.replies import Reply
+from ftpd.paths import ROOT, VirtualPath
+from ftpd.spi import DataPort, Pump
+from ftpd.values import Account, Peer
+
+if TYPE_CHECKING:
+    from ftpd.accounts.guard import Guard
+    from ftpd.accounts.limits import Visit
+    from ftpd.events import Event
+    from ftpd.ftp.factory import FTPFactory
+
+__all__ = ["Channel", "Session", "Transfer"]
+
+
+class Channel(Protocol):
+    """What a session may ask of the control connection."""
+
+    def send(self, reply: Reply) -> None:
+        """Send a reply before the final one (RFC 959's 1xx)."""
+
+    def close_after_reply(self) -> None:
+        """End the connection once the reply under way is out."""
+
+    def defer_close(self, close: Callable[[], None]) -> None:
+        """Call *close* once the final reply is out: a client hears the reason of a failure before it sees the data connection go."""
+
+
+class Transfer:
+    """A transfer under way, as STAT shows it."""
+
+    __slots__ = ("command", "direction", "path", "pump", "size", "started")
+
+    def __init__(self, command: str, direction: str, path: VirtualPath, size: int | None, started: float) -> None:
+        self.command = command
+        self.direction = direction
+        self.path = path
+        self.size = size
+        self.started = started
+        self.pump: Pump | None = None
+
+    @property
+    def moved(self) -> int:
+        return self.pump.moved if self.pump is not None else 0
+
+
+class Session:
+    """One control connection's state.  `reset_login` and `reset_parameters` say what REIN, USER and AUTH forget."""
+
+    __slots__ = (
+        "account",
+        "channel",
+        "client",
+        "cwd",
+        "data",
+        "expected_size",
+        "factory",
+        "facts",
+        "idle_seconds",
+        "is_extended_only",
+        "logout",
+        "opened",
+        "peer",
+        "rename_from",
+        "representation",
+        "restart",
+        "stop",
+        "stored_files",
+        "transfer",
+        "umask",
+        "user",
+        "visit",
+    )
+
+    def __init__(self, factory: FTPFactory, channel: Channel, peer: Peer, visit: Visit) -> None:
+        self.factory = factory
+        self.channel = channel
+        self.peer = peer
+        self.visit = visit
+        self.opened = factory.reactor.seconds()
+        self.idle_seconds: float = factory.settings.timeouts.idle
+        self.client = ""
+        self.data: DataPort | None = None
+        self.transfer: Transfer | None = None
+        self.stop: Stop | None = None
+        self.user: bytes | None = None  # named by USER, not yet proven
+        self.account: Account | None = None
+        self.stored_files: Guard | None = None
+        self.logout: Callable[[], object] | None = None
+        self.cwd = ROOT
+        self.reset_parameters()
+
+    # Login.
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self.account is not None
+
+    @property
+    def files(self) -> Guard:
+        """What this login sees; `NotLoggedIn` before it."""
+        if self.stored_files is None:
+            raise NotLoggedIn("Log in with USER and PASS first")
+        return self.stored_files
+
+    @property
+    def account_name(self) -> str | None:
+        return self.account.name if self.account is not None else None
+
+    def log_in(self, account: Account, files: Guard, logout: Callable[[], object]) -> None:
+        """Take up a login that the portal granted."""
+        self.user = None
+        self.account = account
+        self.stored_files = files
+        self.logout = logout
+        self.cwd = ROOT if account.is_confined else account.home
+
+    def log_out(self) -> None:
+        """Give the login back to the portal, if there is one: exactly once each."""
+        logout = self.logout
+        self._forget_login()
+        if logout is not None:
+            logout()
+
+    def _forget_login(self) -> None:
+        self.user = self.account = self.stored_files = self.logout = None
+        self.cwd = ROOT
+
+    def reset_parameters(self) -> None:
+        """Back to what a new connection has (REIN): TYPE, REST, RNFR, EPSV ALL, facts, umask, data port."""
+        self.close_data()
+        self.representation = Representation(self.factory.settings.default_type)
+        self.restart = 0
+        self.rename_from: VirtualPath | None = None
+        self.is_extended_only = False
+        self.facts: tuple[str, ...] = DEFAULT_FACTS
+        self.umask: int | None = None
+        self.expected_size: int | None = None
+
+    def permissions(self, most: int) -> int | None:
+        """The mode bits of something new under SITE UMASK, *most* without the mask; None where the store decides."""
+        return None if self.umask is None else most & ~self.umask
+
+    # Data connection.
+
+    def use_data(self, port: DataPort) -> None:
+        """Announce or target *port* for the next transfer; an earlier one is dropped."""
+        self.close_data()
+        self.data = port
+
+    def demand_data(self) -> DataPort:
+        """Return the data port; `DataConnectionFailed` where none was announced."""
+        if self.data is None:
+            raise DataConnectionFailed("No data connection was announced: use PASV, EPSV, PORT or EPRT first")
+        return self.data
+
+    def take_data(self) -> DataPort:
+        """Hand over the data port for the one transfer it is good for."""
+        port = self.demand_data()
+        self.data = None
+        return port
+
+    def close_data(self) -> None:
+        if self.data is not None:
+            self.data.close()
+            self.data = None
+
+    # Telling.
+
+    def publish(self, event: Event) -> None:
+        self.factory.events.publish(event)

@@ -1,0 +1,159 @@
+"""What happens between 150 and the final reply: data connection, pump, judgement, event, words.
+
+Apart from the commands because RETR, STOR, APPE, STOU and the listings all end in the same few ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+from twisted.internet.defer import CancelledError
+
+from ftpd.errors import BadOffset, DataConnectionFailed, FileTransferError, TransferCut
+from ftpd.events import TransferEnded
+from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.session import Session, Transfer
+from ftpd.ftp.states import Representation
+from ftpd.ftp.wire.newlines import from_network, to_network
+from ftpd.ftp.wire.replies import Reply
+from ftpd.paths import VirtualPath
+from ftpd.spi import DataConnection, Pump, ReadableFile, WritableFile
+from ftpd.transfer import CopyOut, Source, choose_download, choose_upload
+from ftpd.values import Outcome, TransferResult, Wanted
+
+__all__ = ["receive", "send", "send_listing"]
+
+_COMPLETE: Final = Reply(226, "Transfer complete.")
+
+
+async def send(session: Session, command: str, path: VirtualPath, file: ReadableFile) -> Reply:
+    """Send *file* from the pending REST offset on; 226 when the peer's kernel has acknowledged the last byte."""
+    size, start = file.info.size, session.restart
+    is_ascii = session.representation is Representation.ASCII
+    if start > size and not is_ascii:
+        raise BadOffset(path)
+    wanted = _wanted(session, start=start)
+    if is_ascii:
+        wanted = attrs.evolve(wanted, start=0, transform=_skipping(to_network(), start))
+    transfer = _begin(session, command, "download", path, None if is_ascii else size)
+    length = "" if is_ascii else f" ({size} bytes)"
+    _announce(session, f"for {path}{length}")
+    result = await _move(session, transfer, lambda connection: choose_download(session.factory.reactor, connection, file, wanted))
+    return _conclude(session, transfer, result)
+
+
+async def receive(session: Session, command: str, file: WritableFile, *, names_file: bool = False) -> Reply:
+    """Store into *file*; 226 when it is committed, and in every other case nothing new stands under its name.
+
+    *names_file* puts the name into the 150 as RFC 1123 4.1.2.9 asks of STOU.
+    """
+    transfer = _begin(session, command, "upload", file.path, None)
+    _announce(session, f"FILE: {file.path}" if names_file else f"for {file.path}", is_whole=names_file)
+    wanted = _wanted(session, start=file.start, ceiling=file.ceiling)
+    if session.representation is Representation.ASCII:
+        wanted = attrs.evolve(wanted, transform=from_network())
+    result = await _move(session, transfer, lambda connection: choose_upload(session.factory.reactor, connection, file, wanted))
+    try:
+        if result.outcome is Outcome.FINISHED:
+            await file.commit()
+        else:
+            await file.abandon()
+    except FileTransferError as error:
+        result = attrs.evolve(result, outcome=Outcome.LOCAL_FAULT, error=error)
+    return _conclude(session, transfer, result)
+
+
+async def send_listing(session: Session, command: str, path: VirtualPath, source: Source) -> Reply:
+    """Send a listing as *source* gives it, piece by piece."""
+    transfer = _begin(session, command, "listing", path, None)
+    _announce(session, "for the listing")
+    result = await _move(
+        session, transfer, lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session))
+    )
+    return _conclude(session, transfer, result)
+
+
+def _wanted(session: Session, start: int = 0, ceiling: int | None = None) -> Wanted:
+    return Wanted(start=start, ceiling=ceiling, stall_seconds=session.factory.settings.timeouts.stalled_transfer)
+
+
+def _begin(session: Session, command: str, direction: str, path: VirtualPath, size: int | None) -> Transfer:
+    session.stop = None
+    session.transfer = Transfer(command, direction, path, size, session.factory.reactor.seconds())
+    return session.transfer
+
+
+def _announce(session: Session, what: str, is_whole: bool = False) -> None:
+    words = what if is_whole else f"Opening {session.representation.words} mode data connection {what}."
+    session.channel.send(Reply(150, words))
+
+
+async def _move(session: Session, transfer: Transfer, choose: Callable[[DataConnection], Pump]) -> TransferResult:
+    """Open the data connection and run the pump over it; every way to fail is in the result."""
+    port = session.take_data()
+    try:
+        connection = await port.open()
+    except (CancelledError, DataConnectionFailed) as error:
+        port.close()
+        seconds = session.factory.reactor.seconds() - transfer.started
+        if isinstance(error, DataConnectionFailed):
+            return TransferResult(0, seconds, Outcome.PEER_FAULT, error)
+        return TransferResult(0, seconds, Outcome.CANCELLED)
+    transfer.pump = choose(connection)
+    result = await transfer.pump.start()
+    if result.outcome is Outcome.FINISHED:
+        connection.close()
+    else:
+        session.channel.defer_close(connection.close)
+    return result
+
+
+def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
+    """Tell the observers and choose the reply: only FINISHED is 226."""
+    session.transfer = None
+    reply = _reply(session, transfer, result)
+    account = session.account
+    session.publish(
+        TransferEnded(
+            peer=session.peer,
+            account=account.name if account else "",
+            is_anonymous=account.is_anonymous if account else False,
+            command=transfer.command,
+            direction=transfer.direction,
+            path=str(transfer.path),
+            moved=result.moved,
+            seconds=result.seconds,
+            outcome=result.outcome,
+            cause="" if result.outcome is Outcome.FINISHED else reply.text,
+            is_ascii=session.representation is Representation.ASCII,
+        )
+    )
+    return reply
+
+
+def _reply(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
+    if result.outcome is Outcome.FINISHED:
+        return _COMPLETE
+    if result.outcome is Outcome.CANCELLED:
+        return Reply(426, session.stop.value if session.stop else "Transfer cancelled.")
+    error = result.error or TransferCut("Transfer failed")
+    if isinstance(error, OSError):
+        stored = ", the file is not stored" if transfer.direction == "upload" else ""
+        error = TransferCut(f"{error.strerror or error} after {result.moved} bytes{stored}", result.moved)
+    return reply_for(error)
+
+
+def _skipping(transform: Callable[[bytes], bytes], count: int) -> Callable[[bytes], bytes]:
+    """Drop the first *count* bytes of what *transform* gives: REST in TYPE A counts bytes on the wire (RFC 3659 5.3)."""
+    left = count
+
+    def skip(piece: bytes) -> bytes:
+        nonlocal left
+        converted = transform(piece)
+        dropped = min(left, len(converted))
+        left -= dropped
+        return converted[dropped:] if dropped else converted
+
+    return skip if count else transform

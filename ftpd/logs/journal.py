@@ -1,0 +1,127 @@
+"""The journal: one log line for each event worth one, with the same field names everywhere.
+
+Apart from the targets: this says what is told, they say where.  Field names are a stable promise (docs/events.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger, LogLevel
+
+from ftpd.events import (
+    Event,
+    FileChanged,
+    LoggedIn,
+    LoggedOut,
+    LoginFailed,
+    SessionClosed,
+    SessionOpened,
+    SessionRefused,
+    TransferEnded,
+)
+from ftpd.values import Outcome, Peer
+
+__all__ = ["FIELDS", "Journal"]
+
+FIELDS = (
+    "event",
+    "session",
+    "peer",
+    "listener",
+    "protocol",
+    "account",
+    "command",
+    "reply",
+    "direction",
+    "path",
+    "target",
+    "change",
+    "bytes",
+    "seconds",
+    "result",
+    "cause",
+    "reason",
+)
+"""The fields that targets write; any other that a line carries stays inside the process."""
+
+Fields = dict[str, Any]
+
+
+class Journal:
+    """An observer of events that writes to `twisted.logger`."""
+
+    def __init__(self, log: Logger | None = None) -> None:
+        self._log = log or Logger(namespace="ftpd.journal")
+
+    def __call__(self, event: Event) -> None:
+        row = _ROWS.get(type(event))
+        if row is not None:  # an extension's own event is its own business
+            name, level, text, fields = row
+            self._log.emit(
+                _weight(event, level), text, event=name, protocol=event.peer.protocol, **_origin(event.peer), **fields(event)
+            )
+
+
+def _origin(peer: Peer) -> Fields:
+    host = f"[{peer.address}]" if ":" in peer.address else peer.address
+    return {"session": peer.session, "peer": f"{host}:{peer.port}", "listener": peer.listener}
+
+
+def _weight(event: Event, level: Any) -> Any:
+    """Listings are many and change nothing: debug, unless one failed by our fault."""
+    if isinstance(event, TransferEnded):
+        if event.outcome is Outcome.LOCAL_FAULT:
+            return LogLevel.warn
+        if event.direction == "listing":
+            return LogLevel.debug
+    return level
+
+
+def _transfer(event: TransferEnded) -> Fields:
+    return {
+        "account": event.account,
+        "command": event.command,
+        "direction": event.direction,
+        "path": event.path,
+        "bytes": event.moved,
+        "seconds": event.seconds,
+        "result": event.outcome.value,
+        "cause": event.cause,
+    }
+
+
+def _change(event: FileChanged) -> Fields:
+    return {"account": event.account, "change": event.change, "path": event.path, "target": event.target}
+
+
+def _closing(event: SessionClosed) -> Fields:
+    return {"account": event.account or "", "seconds": event.seconds, "reason": event.reason}
+
+
+_ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
+    SessionOpened: ("session-opened", LogLevel.debug, "[{session}] {peer} connected", lambda event: {}),
+    SessionRefused: (
+        "session-refused",
+        LogLevel.warn,
+        "[{session}] {peer} turned away: {reason}",
+        lambda event: {"reason": event.reason},
+    ),
+    SessionClosed: ("session-closed", LogLevel.debug, "[{session}] {peer} gone after {seconds:.1f} s: {reason}", _closing),
+    LoggedIn: ("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account}", lambda event: {"account": event.account}),
+    LoginFailed: (
+        "login-failed",
+        LogLevel.warn,
+        "[{session}] {peer} failed to log in as {account}: {reason}",
+        lambda event: {"account": event.account, "reason": event.reason},
+    ),
+    LoggedOut: ("logged-out", LogLevel.debug, "[{session}] {account} logged out", lambda event: {"account": event.account}),
+    TransferEnded: (
+        "transfer-ended",
+        LogLevel.info,
+        "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}",
+        _transfer,
+    ),
+    FileChanged: ("file-changed", LogLevel.info, "[{session}] {account} {peer} {change} {path} {target}", _change),
+}

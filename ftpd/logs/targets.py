@@ -1,0 +1,172 @@
+"""Targets: where log lines go, as observers for `twisted.logger`: a terminal, a file, syslog; readable text or JSON.
+
+Apart from the journal, which says what is told.  A file is opened for appending and can be opened again after logrotate has moved it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import syslog
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import FileIO
+from typing import Any, TextIO
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from zope.interface import implementer
+
+from ftpd.logs.journal import FIELDS
+from ftpd.logs.settings import TargetSettings
+from ftpd.logs.visible import readable, visible
+
+__all__ = ["LogFile", "Target", "json_line", "make_target", "text_line"]
+
+_WEIGHTS = {level: weight for weight, level in enumerate(LogLevel.iterconstants())}  # debug first
+_FACILITY = 11 << 3  # ftp in RFC 5424 6.2.1; `syslog.LOG_FTP` comes with Python 3.13
+_PRIORITIES = {
+    LogLevel.debug: syslog.LOG_DEBUG,
+    LogLevel.info: syslog.LOG_INFO,
+    LogLevel.warn: syslog.LOG_WARNING,
+    LogLevel.error: syslog.LOG_ERR,
+    LogLevel.critical: syslog.LOG_CRIT,
+}
+
+
+class LogFile:
+    """A file that whole lines are appended to; each line is one write, so that two processes can share it.
+
+    Raises `OSError` where it cannot be opened.
+    """
+
+    def __init__(self, os_path: str) -> None:
+        self._os_path = os_path
+        self._file: FileIO | None = _open(os_path)
+
+    def write(self, line: str) -> None:
+        """Append *line*; after `close`, nothing."""
+        if self._file is not None:
+            self._file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def reopen(self) -> None:
+        """Open the path anew: logrotate has moved the old file.  Where that fails the old one stays in use, and `OSError` is raised."""
+        new, old = _open(self._os_path), self._file
+        self._file = new
+        if old is not None:
+            old.close()
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Stream:
+    """A stream that is somebody else's, such as standard error; written to, never closed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def reopen(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class SystemLog:
+    """syslog, facility FTP, through the C library."""
+
+    def __init__(self) -> None:
+        syslog.openlog("ftpd", syslog.LOG_PID, _FACILITY)
+
+    def write(self, event: LogEvent) -> None:
+        priority = _PRIORITIES[event.get("log_level", LogLevel.info)]
+        for line in text_line(event, with_time=False).split("\n"):  # a traceback; a message itself has no line end
+            syslog.syslog(priority, line)
+
+    def reopen(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@implementer(ILogObserver)
+class Target:
+    """An `ILogObserver` that passes what weighs at least *level* to *write*; *sink* is reopened and closed with it."""
+
+    def __init__(self, level: str, write: Callable[[LogEvent], None], sink: LogFile | Stream | SystemLog) -> None:
+        self._least = _WEIGHTS[LogLevel.levelWithName(level)]
+        self._write = write
+        self._sink = sink
+
+    def __call__(self, event: LogEvent) -> None:
+        if _WEIGHTS.get(event.get("log_level"), 1) >= self._least:
+            self._write(event)
+
+    def reopen(self) -> None:
+        self._sink.reopen()
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+def make_target(settings: TargetSettings, stream: TextIO | None = None) -> Target:
+    """Open what *settings* name; *stream* stands for standard error.  Raises `OSError` where a file cannot be opened."""
+    if settings.format == "syslog":
+        system = SystemLog()
+        return Target(settings.level, system.write, system)
+    form = json_line if settings.format == "json" else text_line
+    sink = LogFile(settings.file) if settings.file else Stream(stream or sys.stderr)
+    return Target(settings.level, lambda event: sink.write(form(event)), sink)
+
+
+def text_line(event: LogEvent, *, with_time: bool = True) -> str:
+    """Return *event* as `TIME LEVEL message`; lines of a traceback follow, indented, so that none can pass for a log line."""
+    words = [_time(event)] if with_time else []
+    words += [event.get("log_level", LogLevel.info).name, visible(_message(event))]
+    rest = [f"    {visible(line)}" for line in _traceback(event)]
+    return "\n".join([" ".join(words), *rest])
+
+
+def json_line(event: LogEvent) -> str:
+    """Return *event* as one JSON object: time, level, source, message, and those of `FIELDS` that it has."""
+    row: dict[str, Any] = {
+        "time": _time(event),
+        "level": event.get("log_level", LogLevel.info).name,
+        "source": event.get("log_namespace", ""),
+        "message": readable(_message(event)),
+    }
+    row |= {field: _plain(event[field]) for field in FIELDS if field in event}
+    if lines := _traceback(event):
+        row["traceback"] = readable("\n".join(lines))
+    return json.dumps(row)
+
+
+def _message(event: LogEvent) -> str:
+    return formatEvent(event).strip()
+
+
+def _traceback(event: LogEvent) -> list[str]:
+    failure = event.get("log_failure")
+    return failure.getTraceback().splitlines() if failure is not None else []
+
+
+def _time(event: LogEvent) -> str:
+    """UTC to the millisecond, ISO 8601: sorts, and means the same on every machine."""
+    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return readable(value)
+    return value if isinstance(value, int | float | None) else readable(str(value))
+
+
+def _open(os_path: str) -> FileIO:
+    descriptor = os.open(
+        os_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640
+    )  # peers and names: not for everybody
+    return FileIO(descriptor, "a")

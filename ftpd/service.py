@@ -1,0 +1,288 @@
+"""The service: one configuration becomes listening sockets, a portal, a store, pools and logs, and ends in order.
+
+This is the one wiring diagram of the house: every part is made here and handed to those that need it.  Apart from the command line and
+`twistd`, so that any Twisted program can run the same server.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import attrs
+from twisted.application.service import Service
+from twisted.cred.credentials import IAnonymous
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort, IReactorFDSet
+from twisted.logger import Logger
+
+from ftpd.accounts.limits import Limits
+from ftpd.accounts.realm import TransferRealm
+from ftpd.accounts.settings import SettingsAccounts
+from ftpd.config.kinds import login_kinds, store_kinds
+from ftpd.config.tree import Config, ListenSettings
+from ftpd.events import Events
+from ftpd.extensions import gather
+from ftpd.ftp.command import Command, table
+from ftpd.ftp.commands import standard_commands
+from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.factory import FTPFactory
+from ftpd.login.anonymous import AnonymousLogin
+from ftpd.login.chain import chained
+from ftpd.logs.journal import Journal
+from ftpd.logs.open import OpenLogs
+from ftpd.schema import ConfigError, Problem
+from ftpd.spi import DataPorts, Store, Threads
+from ftpd.storage.readonly import ReadOnly
+from ftpd.threads import Pool
+
+__all__ = ["CannotListen", "Listener", "Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
+
+_BACKLOG = 1024  # connections the kernel keeps until we accept: a burst of clients must not be dropped (Twisted's default is 50)
+_STORAGE_THREADS = 16
+
+
+class CannotListen(Exception):
+    """An address and port cannot be listened on; the message is one sentence for the operator."""
+
+
+def make_service(config: Config, reactor: Any, *, checkers: Iterable[Any] = (), login_threads: Pool | None = None) -> Server:
+    """Return the whole server as a service of *reactor*, not yet started.
+
+    *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
+    service.  Raises `ConfigError` where something that the configuration names cannot be used.
+    """
+    require_descriptors(reactor)
+    logs = OpenLogs(config.log)
+    storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
+    login_threads = login_threads or login_pool(reactor)
+    store = _make_store(config, storage_threads)
+    sources = [*checkers, *_make_checkers(config, login_threads)]
+    if config.anonymous.enabled and not any(IAnonymous in source.credentialInterfaces for source in sources):
+        sources.append(AnonymousLogin())
+    portal = Portal(_make_realm(config, store), chained(sources))
+    shared = _Shared(
+        portal=portal,
+        limits=Limits(config.limits, reactor),
+        events=Events([Journal(), *logs.observers]),
+        data_ports=_make_data_ports(config, reactor),
+    )
+    return Server(
+        [Listener(listen, _make_factory(config, listen, shared, reactor), reactor) for listen in config.listen],
+        store,
+        (storage_threads, login_threads),
+        logs,
+    )
+
+
+async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
+    """Return what is wrong with the store and the login sources that *config* names, none of which is kept open."""
+    problems: list[Problem] = []
+    threads = Pool(reactor, "ftpd-check")
+    try:
+        await _make_store(config, threads).close()
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        _make_checkers(config, threads)
+    except ConfigError as error:
+        problems += error.problems
+    threads.close()
+    return problems
+
+
+def login_pool(reactor: Any) -> Pool:
+    """Return the pool for logins: as many threads as cores, since a password hash does nothing but compute."""
+    return Pool(reactor, "ftpd-login", os.cpu_count() or 1)
+
+
+def require_descriptors(reactor: Any) -> None:
+    """Refuse a reactor that cannot watch plain descriptors: data connections are our own sockets.  Raises `ConfigError`."""
+    if not IReactorFDSet.providedBy(reactor):
+        found = f"{type(reactor).__name__} cannot watch file descriptors (no IReactorFDSet)"
+        raise ConfigError([Problem("", "reactor", found, "use epoll, kqueue, poll or select")])
+
+
+class Server(Service):
+    """The running server; it is started and stopped once."""
+
+    name = "ftpd"
+
+    def __init__(self, listeners: Sequence[Listener], store: Store, pools: Sequence[Pool], logs: OpenLogs) -> None:
+        self.listeners = tuple(listeners)
+        self._store = store
+        self._pools = tuple(pools)
+        self._logs = logs
+
+    def reopen_logs(self) -> None:
+        """Open the log files anew, after logrotate has moved them; to be called on the reactor thread."""
+        self._logs.reopen()
+
+    def privilegedStartService(self) -> None:
+        """Bind while `twistd` still has the right to ports below 1024.  Raises `CannotListen`."""
+        self._listen()
+
+    def startService(self) -> None:
+        """Bind what is not bound yet.  Raises `CannotListen`."""
+        super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
+        self._listen()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop accepting, end the sessions, then free what they used."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    def _listen(self) -> None:
+        for listener in self.listeners:
+            listener.listen()
+
+    async def _stop(self) -> None:
+        try:
+            await gatherResults([listener.close() for listener in self.listeners], consumeErrors=True)
+            await gatherResults([listener.factory.close_sessions() for listener in self.listeners], consumeErrors=True)
+        finally:
+            await self._store.close()
+            for pool in self._pools:
+                pool.close()
+            self._logs.close()
+
+
+class Listener:
+    """One listening socket and the factory that serves it."""
+
+    _log = Logger()
+
+    def __init__(self, settings: ListenSettings, factory: FTPFactory, reactor: Any) -> None:
+        self.settings = settings
+        self.factory = factory
+        self._reactor = reactor
+        self._port: IListeningPort | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """IP address and port as bound, while it listens: the port of the settings may be 0."""
+        if self._port is None:
+            return self.settings.address, self.settings.port
+        where: Any = self._port.getHost()
+        return where.host, where.port
+
+    def listen(self) -> None:
+        """Begin to accept; does nothing while it listens already.  Raises `CannotListen`."""
+        if self._port is None:
+            with _bound_socket(self.settings) as bound:
+                # The reactor works on a duplicate of the descriptor, so ours is closed here.
+                self._port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, self.factory)
+            host, port = self.address
+            self._log.info("listening on {address} port {port}", address=host, port=port)
+
+    def close(self) -> Deferred[Any]:
+        """Stop accepting; sessions go on.  May be called twice."""
+        port, self._port = self._port, None
+        return maybeDeferred(port.stopListening) if port is not None else succeed(None)
+
+
+def _bound_socket(settings: ListenSettings) -> socket.socket:
+    """Bind and listen on a socket of our own: Twisted's leaves IPV6_V6ONLY to the system, where :: may take the port of 0.0.0.0 too."""
+    address = ipaddress.ip_address(settings.address)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((settings.address, settings.port))
+        bound.listen(_BACKLOG)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise CannotListen(_why_not(error, settings)) from error
+    return bound
+
+
+def _why_not(error: OSError, settings: ListenSettings) -> str:
+    where = f"{settings.address} port {settings.port}"
+    reasons = {
+        errno.EADDRINUSE: "another program, perhaps another ftpd, listens there already",
+        errno.EACCES: "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
+        errno.EADDRNOTAVAIL: "this machine does not have that address",
+        errno.EAFNOSUPPORT: "this machine does not have that kind of address",
+    }
+    return f"Cannot listen on {where}: {reasons.get(error.errno or 0, error.strerror)}."
+
+
+@attrs.frozen
+class _Shared:
+    """What all listeners have in common."""
+
+    portal: Portal
+    limits: Limits
+    events: Events
+    data_ports: DataPorts
+
+
+def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, reactor: Any) -> FTPFactory:
+    factory = FTPFactory(
+        shared.portal,
+        settings=config.ftp,
+        limits=shared.limits,
+        events=shared.events,
+        data_ports=shared.data_ports,
+        commands=_make_commands(config),
+        anonymous_names=config.anonymous.names if config.anonymous.enabled else (),
+        listener=listen.label,
+        logs_commands=any(target.level == "debug" for target in config.log.targets),
+        reactor=reactor,
+    )
+    factory.noisy = False  # the listener's own line says where
+    return factory
+
+
+def _make_commands(config: Config) -> dict[bytes, Command[Any]]:
+    """Return the standard commands and those of extensions; an extension may take the place of a standard one, as an embedder may."""
+    added = gather(lambda found: isinstance(found, Command), None, config.extensions.directories)
+    return {**standard_commands(), **table(added)}
+
+
+def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:
+    """Make the one owner of the passive ports: two would fight for them."""
+    passive, timeouts = config.ftp.passive, config.ftp.timeouts
+    return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port)
+
+
+def _make_store(config: Config, threads: Threads) -> Store:
+    storage = config.storage
+    kind = store_kinds(config.extensions.directories)[storage.kind]
+    settings = storage.settings if storage.settings is not None else kind.settings()
+    store: Store = _made(kind, settings, threads, f"storage.{storage.kind}")
+    return ReadOnly(store) if storage.read_only else store
+
+
+def _make_checkers(config: Config, threads: Threads) -> list[Any]:
+    kinds = login_kinds(config.extensions.directories) if config.login else {}
+    checkers: list[Any] = []
+    problems: list[Problem] = []
+    for index, login in enumerate(config.login):
+        try:
+            checkers.append(_made(kinds[login.kind], login.settings, threads, f"login[{index}]"))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return checkers
+
+
+def _made(kind: Any, settings: Any, threads: Threads, path: str) -> Any:
+    """Make what *kind* makes; what it complains of is found at *path*."""
+    try:
+        return kind.make(settings, threads)
+    except ConfigError as error:
+        raise ConfigError(attrs.evolve(problem, path=f"{path}.{problem.path}".rstrip(".")) for problem in error.problems) from error
+
+
+def _make_realm(config: Config, store: Store) -> TransferRealm:
+    return TransferRealm(SettingsAccounts(config.account, config.accounts, config.anonymous), store)

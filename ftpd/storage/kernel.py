@@ -1,0 +1,104 @@
+"""The system calls that Python does not have: openat2, renameat2, fstatfs.
+
+Apart from the code that uses them, since ctypes is the one place where a wrong number corrupts memory.  They exist on Linux
+only; elsewhere each says so or falls back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from typing import Final
+
+__all__ = [
+    "RESOLVE_IN_ROOT",
+    "RESOLVE_NO_MAGICLINKS",
+    "RESOLVE_NO_SYMLINKS",
+    "RESOLVE_NO_XDEV",
+    "file_system_type",
+    "has_openat2",
+    "openat2",
+    "rename_exclusive",
+]
+
+RESOLVE_NO_XDEV: Final = 0x01
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_NO_SYMLINKS: Final = 0x04
+RESOLVE_IN_ROOT: Final = 0x10
+
+_OPENAT2: Final = 437  # the same on every architecture but Alpha: calls from 424 on are numbered alike
+_RENAME_NOREPLACE: Final = 1
+_STATFS_BYTES: Final = 256  # struct statfs is at most 120 bytes (64-bit); f_type is its first long
+_RETRIES: Final = (
+    64  # openat2(2): EAGAIN says a rename raced with `..`; a client that renames without pause must not hold the reactor
+)
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_OPEN_HOW_SIZE: Final = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
+_hows: dict[tuple[int, int], _OpenHow] = {}  # a few combinations of flags; read-only for the kernel, so they can be shared
+
+
+def openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
+    """Open *path* below *directory*; the descriptor is the caller's.  Raises `OSError`; ENOSYS where there is no such call."""
+    if _libc is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    how = _hows.get((flags, resolve))
+    if how is None:
+        how = _hows[flags, resolve] = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    for _ in range(_RETRIES):
+        number: int = _libc.syscall(_OPENAT2, directory, path, ctypes.byref(how), _OPEN_HOW_SIZE)
+        if number >= 0:
+            return number
+        error = ctypes.get_errno()
+        if error not in (errno.EAGAIN, errno.EINTR):
+            break
+    raise OSError(error, os.strerror(error))
+
+
+def has_openat2() -> bool:
+    """Whether this kernel, and this sandbox, has openat2 (Linux 5.6; older container runtimes answer EPERM)."""
+    try:
+        root = os.open(b"/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.close(openat2(root, b".", os.O_RDONLY | os.O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
+    except OSError:
+        return False
+    finally:
+        os.close(root)
+    return True
+
+
+def rename_exclusive(directory: int, old: bytes, new: bytes) -> None:
+    """Rename within *directory*; EEXIST where *new* is taken, and nothing is lost.
+
+    renameat2(RENAME_NOREPLACE), which glibc has from 2.28; some file systems refuse the flag with EINVAL: link and unlink there.
+    """
+    renameat2 = getattr(_libc, "renameat2", None)
+    if renameat2 is not None:
+        if renameat2(directory, old, directory, new, _RENAME_NOREPLACE) == 0:
+            return
+        error = ctypes.get_errno()
+        if error not in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
+            raise OSError(error, os.strerror(error))
+    os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    os.unlink(old, dir_fd=directory)
+
+
+def file_system_type(descriptor: int) -> int | None:
+    """Return the magic number of statfs(2) `f_type` for the file system of *descriptor*, None where it cannot be told."""
+    if _libc is None:
+        return None
+    buffer = (ctypes.c_long * (_STATFS_BYTES // ctypes.sizeof(ctypes.c_long)))()
+    if _libc.fstatfs(descriptor, ctypes.byref(buffer)) != 0:
+        return None
+    return int(buffer[0]) & 0xFFFFFFFF

@@ -1,0 +1,230 @@
+"""Lane: how one session's calls reach a disk, at once or through threads; and Descriptor, which outlives the calls on it.
+
+Apart from the store, so that it reads the same whether its disk is local or may hang.  On a local disk only what blocks for long goes
+to a thread: a hop costs 50 us, half of a small file's whole budget.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from ftpd.errors import Unavailable
+from ftpd.spi import Clock, DelayedCall, Threads
+
+__all__ = ["Descriptor", "Lane", "LocalLane", "SlowLane", "shielded"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_RETRY_SECONDS = 1.0  # before a close that found the pool full is tried again
+
+
+class Descriptor:
+    """An open file descriptor, closed once its owner let go and no call is under way on it.
+
+    Closing it under a thread would hand its number to the next file opened, and the late write to another client's file.
+    """
+
+    __slots__ = ("_calls", "_dispose", "_is_let_go", "number")
+
+    def __init__(self, number: int, dispose: Callable[[int], None] = os.close) -> None:
+        self.number = number
+        self._dispose = dispose
+        self._calls = 0
+        self._is_let_go = False
+
+    def enter(self) -> None:
+        """A call begins."""
+        self._calls += 1
+
+    def leave(self) -> None:
+        """A call ended, whether or not somebody still waits for its result."""
+        self._calls -= 1
+        self._close_if_free()
+
+    def close(self) -> None:
+        """Let go; may be called twice."""
+        if not self._is_let_go:
+            self._is_let_go = True
+            self._close_if_free()
+
+    def _close_if_free(self) -> None:
+        if self._is_let_go and not self._calls and self.number >= 0:
+            number, self.number = self.number, -1
+            self._dispose(number)
+
+
+class _Uncancellable(Deferred[T]):
+    def cancel(self) -> None:
+        """A cancel lets it finish: whoever awaits this gets its result all the same."""
+
+
+def shielded(inner: Deferred[T]) -> Deferred[T]:
+    """Return a Deferred with the result of *inner* that a cancel does not reach."""
+    outer: Deferred[T] = _Uncancellable()
+    inner.addBoth(outer.callback)
+    return outer
+
+
+class Lane(Protocol):
+    """How calls reach a disk.
+
+    *holding* is kept open until the call has really ended; *discard* frees the result of a call whose caller has gone.
+    """
+
+    is_local: bool
+
+    async def quick(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> T:
+        """Call what answers at once on a healthy local disk: open, stat, rename, read, write."""
+
+    def blocking(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        """Call what may take long anywhere: fsync, truncation, a long listing."""
+
+    def dispose(self, number: int) -> None:
+        """Close a descriptor; nobody waits."""
+
+
+class _Call(Generic[T]):
+    """One call: what waits for it may go, what it holds stays until its thread is done."""
+
+    def __init__(self, function: Callable[[], T], holding: Descriptor | None, discard: Callable[[T], object] | None) -> None:
+        self.function = function
+        self.result: Deferred[T] = Deferred()
+        self.deadline: DelayedCall | None = None
+        self._holding = holding
+        self._discard = discard
+        self._is_abandoned = False
+        if holding is not None:
+            holding.enter()
+
+    def start(self, threads: Threads) -> Deferred[None]:
+        return threads.run(self.function).addBoth(self.ended)
+
+    def give_up(self, failure: Failure) -> None:
+        """Answer the caller now; the thread, if there is one, goes on alone."""
+        self._is_abandoned = True
+        if not self.result.called:
+            self.result.errback(failure)
+
+    def ended(self, result: T | Failure) -> None:
+        if self.deadline is not None and self.deadline.active():
+            self.deadline.cancel()
+        if self._holding is not None:
+            self._holding.leave()
+        if not self._is_abandoned and not self.result.called:
+            self.result.callback(result)
+        elif self._discard is not None and not isinstance(result, Failure):
+            self._discard(result)
+
+
+class LocalLane:
+    """A local disk: quick calls are made at once, on the reactor thread."""
+
+    is_local = True
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def quick(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> T:
+        return function(*args)
+
+    def blocking(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        call = _Call(lambda: function(*args), holding, discard)
+        call.start(self._threads)
+        return call.result
+
+    def dispose(self, number: int) -> None:
+        os.close(number)
+
+
+class SlowLane:
+    """A disk that may hang: every call goes to the pool of its mount, one at a time for each session, and for a bounded time.
+
+    A call past *timeout_seconds*, waiting included, fails with `Unavailable`; its thread may never come back, and the session can do
+    anything else meanwhile, except on this disk.
+    """
+
+    is_local = False
+
+    def __init__(self, pool: Threads, clock: Clock, timeout_seconds: float) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._queue: deque[_Call[Any]] = deque()
+        self._is_busy = False
+
+    async def quick(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> T:
+        return await self.blocking(function, *args, holding=holding, discard=discard)
+
+    def blocking(
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        holding: Descriptor | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> Deferred[T]:
+        call = _Call(lambda: function(*args), holding, discard)
+        call.deadline = self._clock.callLater(self._timeout_seconds, self._give_up, call)
+        self._queue.append(call)
+        self._start_next()
+        return call.result
+
+    def dispose(self, number: int) -> None:
+        # Not in the session's queue: the session may be gone, and its last call may hang for ever.  close(2) may hang as well (NFS flushes).
+        self._pool.run(os.close, number).addErrback(self._dispose_later, number)
+
+    def _dispose_later(self, failure: Failure, number: int) -> None:
+        if isinstance(failure.value, Unavailable):
+            self._clock.callLater(_RETRY_SECONDS, self.dispose, number)
+
+    def _start_next(self) -> None:
+        while self._queue and not self._is_busy:
+            self._is_busy = True
+            self._queue.popleft().start(self._pool).addBoth(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self._is_busy = False
+        self._start_next()
+
+    def _give_up(self, call: _Call[Any]) -> None:
+        failure = Failure(Unavailable(None, "The storage did not answer in time"))  # type: ignore[no-untyped-call]
+        call.give_up(failure)
+        if call in self._queue:
+            self._queue.remove(call)
+            call.ended(failure)

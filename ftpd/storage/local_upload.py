@@ -1,0 +1,468 @@
+"""LocalUpload: an upload to the disk, staged beside its name and renamed into place, or written in place.
+
+Apart from the store: what "226 only when it is stored" rests on.  A draft is the blocking half (plain functions, run wherever the lane
+says), :class:`LocalUpload` the half that sessions see.
+
+A rename gives the name a new inode: other hard links keep the old content, as with rsync.  Mode, owner, group and ACL are taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import attrs
+from twisted.logger import Logger
+
+from ftpd.errors import AlreadyExists, BadOffset, Busy, FileTransferError, IsADirectory, NoSpace, NotPermitted, Unsupported
+from ftpd.paths import VirtualPath, decode_name
+from ftpd.storage import kernel, staging
+from ftpd.storage.describe import Describe
+from ftpd.storage.lane import Descriptor, Lane, shielded
+from ftpd.storage.names import kept_name, numbered, staging_name
+from ftpd.storage.resolve import Place
+from ftpd.storage.root import LONG_BYTES, View, errors_about
+from ftpd.values import FileInfo, FileKind, WriteMode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+T = TypeVar("T")
+
+__all__ = ["DEFAULT_FILE_MODE", "Draft", "LocalUpload", "UploadRules", "begin"]
+
+DEFAULT_FILE_MODE: Final = 0o666  # what open(2) is commonly given: the umask, or the directory's default ACL, takes away from it
+_MAX_NUMBER: Final = 10_000  # names that UNIQUE tries
+_ACL: Final = "system.posix_acl_access"
+_IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@attrs.frozen
+class UploadRules:
+    """The settings that uploads of one account obey; see `LocalSettings`.  `account` is None where no part is ever kept."""
+
+    account: str | None
+    durable: str
+    cut_upload: str
+    is_in_place: bool
+    file_mode: int | None  # exactly this for a new file; None: what the umask, or the directory's default ACL, leaves
+
+    def kept(self, name: bytes) -> bytes | None:
+        """The name of a kept part of *name*, None where none is kept."""
+        return None if self.account is None else kept_name(self.account, name)
+
+
+class Draft(Protocol):
+    """An upload as the disk sees it.  `number` is its descriptor, `start` the first offset to write."""
+
+    path: VirtualPath
+    number: int
+    start: int
+    may_hang: bool
+
+    def takes_long(self) -> bool:
+        """Whether `publish` or `drop` must leave the reactor thread."""
+
+    def publish(self) -> os.stat_result:
+        """Make it durable and give it its name; on an `OSError` or `FileTransferError` nothing is published."""
+
+    def drop(self) -> None:
+        """End it unpublished: keep, discard or publish what came, as the rules say."""
+
+    def close(self) -> None:
+        """Free all but `number`."""
+
+
+class _Staged:
+    """A draft under a staging name, in the directory of its final name."""
+
+    def __init__(self, path: VirtualPath, place: Place, staged: bytes, number: int, rules: UploadRules) -> None:
+        self.path = path
+        self.number = number
+        self.start = 0
+        self.may_hang = False
+        self.is_exclusive = False
+        self.reserved: os.stat_result | None = None  # the empty file that holds a UNIQUE name
+        self._place = place
+        self._staged = staged
+        self._rules = rules
+
+    def takes_long(self) -> bool:
+        if self._rules.durable != "none" or os.fstat(self.number).st_size > LONG_BYTES:
+            return True
+        old = self._place.stat()
+        return old is not None and old.st_size > LONG_BYTES
+
+    def inherit(self, extra_mode: int = 0) -> None:
+        """Take mode, owner, group and ACL from the file about to be replaced; a new one has those of a plain open, or the set mode."""
+        old = self._place.stat()
+        if old is None or self.reserved is not None or not stat.S_ISREG(old.st_mode):
+            if self._rules.file_mode is not None:
+                os.fchmod(self.number, self._rules.file_mode | extra_mode)
+            return
+        own = os.fstat(self.number)
+        if (old.st_uid, old.st_gid) != (own.st_uid, own.st_gid):
+            _give(self.number, old.st_uid, old.st_gid)
+        os.fchmod(self.number, stat.S_IMODE(old.st_mode) & 0o777 | extra_mode)
+        with suppress(OSError):  # no ACL there, no ACLs on this disk, or no /proc
+            acl = os.getxattr(b"/proc/self/fd/%d/%s" % (self._place.directory, self._place.name), _ACL, follow_symlinks=False)
+            os.setxattr(self.number, _ACL, acl)
+
+    def publish(self) -> os.stat_result:
+        try:
+            if self._rules.durable != "none":
+                os.fdatasync(self.number)
+            self.inherit()
+            self._rename()
+        except BaseException:
+            self._discard()
+            raise
+        if self._rules.durable == "full":
+            _sync_directory(self._place.directory)
+        kept = self._rules.kept(self._place.name)
+        if kept is not None and kept != self._staged:
+            staging.drop_unused(self._place.directory, kept)
+        return os.fstat(self.number)
+
+    def drop(self) -> None:
+        if os.fstat(self.number).st_size == 0 or self._rules.cut_upload == "discard":
+            self._discard()
+        elif self._rules.cut_upload == "publish":
+            with suppress(FileTransferError, OSError):  # publish discards what it cannot publish
+                self.publish()
+        elif not self._keep():
+            self._discard()
+
+    def close(self) -> None:
+        self._place.close()
+
+    def _rename(self) -> None:
+        directory, name = self._place.directory, self._place.name
+        if not self.is_exclusive:
+            os.rename(self._staged, name, src_dir_fd=directory, dst_dir_fd=directory)
+            return
+        kernel.rename_exclusive(directory, self._staged, name)
+
+    def _keep(self) -> bool:
+        """Give the bytes the name under which their account finds them; False where another session works on such a part."""
+        kept = self._rules.kept(self._place.name)
+        if kept is None:
+            return False
+        if kept != self._staged:
+            if not staging.drop_unused(self._place.directory, kept):
+                return False
+            os.rename(self._staged, kept, src_dir_fd=self._place.directory, dst_dir_fd=self._place.directory)
+        self._release_name()
+        return True
+
+    def _discard(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._staged, dir_fd=self._place.directory)
+        self._release_name()
+
+    def _release_name(self) -> None:
+        now = self._place.stat()
+        if self.reserved is not None and now is not None and os.path.samestat(now, self.reserved):
+            os.unlink(self._place.name, dir_fd=self._place.directory)
+
+
+class _InPlace:
+    """A draft that is the published file itself: APPEND and RESUME onto one, and every upload where the settings say so."""
+
+    def __init__(self, path: VirtualPath, place: Place, number: int, rules: UploadRules, *, is_new: bool) -> None:
+        self.path = path
+        self.number = number
+        self.start = 0
+        self.may_hang = False
+        self._place = place
+        self._rules = rules
+        self._is_new = is_new
+
+    def takes_long(self) -> bool:
+        return self._rules.durable != "none" or os.fstat(self.number).st_size > LONG_BYTES
+
+    def publish(self) -> os.stat_result:
+        if self._rules.durable != "none":
+            os.fdatasync(self.number)
+        if self._rules.durable == "full" and self._is_new:
+            _sync_directory(self._place.directory)
+        return os.fstat(self.number)
+
+    def drop(self) -> None:
+        own = os.fstat(self.number)
+        now = self._place.stat()
+        is_unwanted = self._rules.cut_upload == "discard" or own.st_size == 0
+        if self._is_new and is_unwanted and now is not None and os.path.samestat(now, own):
+            os.unlink(self._place.name, dir_fd=self._place.directory)
+
+    def close(self) -> None:
+        self._place.close()
+
+
+def begin(
+    view: View, raw: bytes, path: VirtualPath, mode: WriteMode, offset: int, expected_size: int | None, rules: UploadRules
+) -> Draft:
+    """Open the draft of an upload to *path*.  Nothing is created before all that can be refused is refused."""
+    place = view.place(raw, follows_last=mode not in (WriteMode.CREATE, WriteMode.UNIQUE))
+    try:
+        old = place.stat()
+        _check(place, old, mode)
+        _check_space(place, expected_size)
+        draft = _open(view, path, place, old, mode, offset, rules)
+    except BaseException:
+        place.close()
+        raise
+    draft.may_hang = view.may_hang(draft.number)
+    return draft
+
+
+def _check(place: Place, old: os.stat_result | None, mode: WriteMode) -> None:
+    """Refuse what is no regular file, before anything is opened: opening a FIFO or a device may hang or do something."""
+    if old is None or mode is WriteMode.UNIQUE:
+        return
+    if mode is WriteMode.CREATE:
+        raise AlreadyExists
+    if stat.S_ISDIR(old.st_mode):
+        raise IsADirectory
+    if stat.S_ISLNK(old.st_mode):
+        raise NotPermitted(None, "Symbolic links are not followed here")
+    if not stat.S_ISREG(old.st_mode):
+        raise Unsupported(None, "Not a regular file")
+    # The rename needs no right to the file itself, a plain open would.
+    if not os.access(place.name, os.W_OK, dir_fd=place.directory, effective_ids=True):
+        raise NotPermitted
+
+
+def _check_space(place: Place, expected_size: int | None) -> None:
+    if expected_size:
+        disk = os.fstatvfs(place.directory)
+        if disk.f_blocks and disk.f_bavail * disk.f_frsize < expected_size:
+            raise NoSpace
+
+
+def _open(
+    view: View, path: VirtualPath, place: Place, old: os.stat_result | None, mode: WriteMode, offset: int, rules: UploadRules
+) -> Draft:
+    if mode is WriteMode.UNIQUE:
+        return _open_unique(path, place, rules)
+    if mode in (WriteMode.APPEND, WriteMode.RESUME):
+        resumed = _open_kept(view, path, place, mode, offset, rules)
+        if resumed is not None:
+            return resumed
+        if old is not None:
+            return _open_published(path, place, mode, offset, rules)
+        if offset:
+            raise BadOffset(None, "Nothing is there to resume")
+    if rules.is_in_place:
+        return _open_in_place(view, path, place, old, rules)
+    return _stage(path, place, rules, is_exclusive=mode is WriteMode.CREATE)
+
+
+def _stage(path: VirtualPath, place: Place, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
+    staged = staging_name()
+    draft = _Staged(path, place, staged, staging.create(place.directory, staged, DEFAULT_FILE_MODE), rules)
+    draft.is_exclusive = is_exclusive
+    try:
+        # Now as well as at the end: nobody shall read a private file's next content meanwhile; but a part must stay ours to resume.
+        draft.inherit(0o600)
+    except BaseException:
+        draft.drop()
+        os.close(draft.number)
+        raise
+    return draft
+
+
+def _open_unique(path: VirtualPath, place: Place, rules: UploadRules) -> Draft:
+    """Take the wanted name or a numbered one by creating it, empty: told to the client at once, it must stay nobody else's."""
+    wanted = place.name
+    for number in range(_MAX_NUMBER):
+        place.name = numbered(wanted, number) if number else wanted
+        try:
+            reserved = os.open(place.name, _IN_PLACE | os.O_CREAT | os.O_EXCL, DEFAULT_FILE_MODE, dir_fd=place.directory)
+        except FileExistsError:
+            continue
+        return _draft_reserved(path.parent.child(decode_name(place.name)), place, reserved, rules)
+    raise AlreadyExists(path, "No unused name was found")
+
+
+def _draft_reserved(path: VirtualPath, place: Place, reserved: int, rules: UploadRules) -> Draft:
+    if rules.is_in_place:
+        return _new_in_place(path, place, reserved, rules)
+    try:
+        draft = _stage(path, place, rules, is_exclusive=False)
+        draft.reserved = os.fstat(reserved)
+        return draft
+    except BaseException:
+        os.unlink(place.name, dir_fd=place.directory)
+        raise
+    finally:
+        os.close(reserved)
+
+
+def _open_kept(view: View, path: VirtualPath, place: Place, mode: WriteMode, offset: int, rules: UploadRules) -> _Staged | None:
+    kept = rules.kept(place.name)
+    number = None if kept is None else staging.open_kept(place.directory, kept)
+    if kept is None or number is None:
+        return None
+    try:
+        size = os.fstat(number).st_size
+        start = size if mode is WriteMode.APPEND else offset
+        _check_offset(start, size)
+        view.check_short(size - start)
+        os.ftruncate(number, start)  # what comes now ends the file: bytes of the first attempt must not stand behind it
+    except BaseException:
+        os.close(number)
+        raise
+    draft = _Staged(path, place, kept, number, rules)
+    draft.start = start
+    return draft
+
+
+def _open_published(path: VirtualPath, place: Place, mode: WriteMode, offset: int, rules: UploadRules) -> _InPlace:
+    """Open the published file itself, without copying; what stands behind the written bytes stays."""
+    number = _open_regular(place, _IN_PLACE)
+    try:
+        size = os.fstat(number).st_size
+        start = size if mode is WriteMode.APPEND else offset
+        _check_offset(start, size)
+    except BaseException:
+        os.close(number)
+        raise
+    draft = _InPlace(path, place, number, rules, is_new=False)
+    draft.start = start
+    return draft
+
+
+def _open_in_place(view: View, path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules) -> _InPlace:
+    if old is None:
+        number = os.open(place.name, _IN_PLACE | os.O_CREAT | os.O_EXCL, DEFAULT_FILE_MODE, dir_fd=place.directory)
+        return _new_in_place(path, place, number, rules)
+    view.check_short(old.st_size)
+    number = _open_regular(place, _IN_PLACE)
+    try:
+        os.ftruncate(number, 0)
+    except BaseException:
+        os.close(number)
+        raise
+    return _InPlace(path, place, number, rules, is_new=False)
+
+
+def _new_in_place(path: VirtualPath, place: Place, number: int, rules: UploadRules) -> _InPlace:
+    staging.lock(number)
+    if rules.file_mode is not None:
+        os.fchmod(number, rules.file_mode)
+    return _InPlace(path, place, number, rules, is_new=True)
+
+
+def _open_regular(place: Place, flags: int) -> int:
+    """Open for writing in place, alone: two writers in one file would leave neither whole."""
+    number = os.open(place.name, flags, dir_fd=place.directory)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise Unsupported(None, "Not a regular file")
+        if not staging.lock(number):
+            raise Busy(None, "Another upload is writing to this file")
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
+def _check_offset(start: int, size: int) -> None:
+    if start > size:
+        raise BadOffset(None, f"Only {size} bytes are there to resume")
+
+
+def _give(number: int, owner: int, group: int) -> None:
+    """Set owner and group, or at least the group, as far as the server may."""
+    try:
+        os.fchown(number, owner, group)
+    except PermissionError:
+        with suppress(PermissionError):
+            os.fchown(number, -1, group)
+
+
+def _sync_directory(directory: int) -> None:
+    """Make a rename durable.  A directory that may be written but not read (a drop box) cannot be opened for it."""
+    try:
+        number = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except PermissionError:
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _write_all(number: int, offset: int, data: ReadableBuffer) -> None:
+    rest = memoryview(data).cast("B")
+    while rest:
+        written = os.pwrite(number, rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+class LocalUpload:
+    """A `spi.WritableFile` over a draft."""
+
+    _log = Logger()
+
+    def __init__(self, draft: Draft, lane: Lane, describe: Describe) -> None:
+        self._draft = draft
+        self._lane = lane
+        self._describe = describe
+        self._file = Descriptor(draft.number, self._dispose)
+        self._info = FileInfo(draft.path.name, FileKind.FILE)
+        self._is_ended = False
+
+    @property
+    def path(self) -> VirtualPath:
+        return self._draft.path
+
+    @property
+    def start(self) -> int:
+        return self._draft.start
+
+    @property
+    def ceiling(self) -> int | None:
+        return None
+
+    def descriptor(self) -> int | None:
+        return self._draft.number if self._lane.is_local else None
+
+    async def write_at(self, offset: int, data: ReadableBuffer) -> None:
+        with errors_about(self.path):
+            if self._is_ended:
+                raise Unsupported(None, "The upload has ended")
+            await self._lane.quick(_write_all, self._draft.number, offset, data, holding=self._file)
+
+    async def commit(self) -> FileInfo:
+        if not self._is_ended:
+            status = await self._end(self._draft.publish)
+            self._info = self._describe(self.path.name, status, None)
+        return self._info
+
+    async def abandon(self) -> None:
+        """Free it unpublished.  A disk that fails now leaves a staging file behind, for the sweep, and a line in the log."""
+        if self._is_ended:
+            return
+        try:
+            await self._end(self._draft.drop)
+        except FileTransferError as error:
+            self._log.warn("cut upload to {path} was not cleared away: {error}", path=str(self.path), error=str(error))
+
+    async def _end(self, function: Callable[[], T]) -> T:
+        self._is_ended = True
+        try:
+            with errors_about(self.path):
+                if self._lane.is_local and not self._draft.takes_long():
+                    return function()
+                return await shielded(self._lane.blocking(function, holding=self._file))
+        finally:
+            self._file.close()
+
+    def _dispose(self, number: int) -> None:
+        self._draft.close()
+        self._lane.dispose(number)

@@ -1,0 +1,468 @@
+"""MemoryStore: files in memory, with everything the contract promises; and MEMORY, its kind.
+
+Apart from the disk, for the tests of every protocol (nothing here ever waits) and for embedders who want a scratch area.  All accounts
+share one tree; it is gone with the process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+import attrs
+from zope.interface import implementer
+
+from ftpd.errors import (
+    AlreadyExists,
+    BadName,
+    BadOffset,
+    Busy,
+    IsADirectory,
+    NoSpace,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    NotPermitted,
+    Unsupported,
+)
+from ftpd.interfaces import IStoreKind
+from ftpd.paths import VirtualPath, encode_name
+from ftpd.schema import Size, setting
+from ftpd.spi import Threads
+from ftpd.storage.names import MAX_NAME_BYTES, numbered
+from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, WriteMode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["MEMORY", "MemoryFilesystem", "MemorySettings", "MemoryStore"]
+
+_BATCH: Final = 256
+
+
+@attrs.frozen
+class MemorySettings:
+    """The `[storage.memory]` table."""
+
+    capacity: Size = setting(Size(64 * 1024 * 1024), help="Bytes that all files together may take.", unit="bytes", minimum=0)
+
+
+class _File:
+    """The content and attributes of a file; open files hold on to it as to an inode."""
+
+    __slots__ = ("data", "is_being_written", "mode", "modified_ns", "number")
+
+    def __init__(self, number: int, mode: int) -> None:
+        self.number = number
+        self.data = bytearray()
+        self.mode = mode
+        self.modified_ns = time.time_ns()
+        self.is_being_written = False
+
+
+class _Folder:
+    """A directory: what is published in it, and the kept parts of cut uploads, by account and name."""
+
+    __slots__ = ("entries", "kept", "mode", "modified_ns", "number")
+
+    def __init__(self, number: int, mode: int) -> None:
+        self.number = number
+        self.entries: dict[str, _Node] = {}
+        self.kept: dict[tuple[str, str], _File] = {}
+        self.mode = mode
+        self.modified_ns = time.time_ns()
+
+
+_Node: TypeAlias = _File | _Folder
+
+
+def _describe(name: str, node: _Node) -> FileInfo:
+    if isinstance(node, _File):
+        return FileInfo(name, FileKind.FILE, len(node.data), node.modified_ns, node.mode, unique=f"m{node.number:x}")
+    return FileInfo(name, FileKind.DIRECTORY, 0, node.modified_ns, node.mode, 2, unique=f"m{node.number:x}")
+
+
+class MemoryStore:
+    """A `spi.Store`.  Homes are made as accounts open them: there is no operator who could."""
+
+    def __init__(self, settings: MemorySettings | None = None) -> None:
+        self.capacity = (settings or MemorySettings()).capacity
+        self.used = 0
+        self._numbers = itertools.count(1)
+        self._top = _Folder(0, 0o755)
+
+    async def open(self, account: Account) -> MemoryFilesystem:
+        home = self._top
+        for name in account.home.parts:
+            below = home.entries.get(name)
+            if below is None:
+                below = home.entries[name] = self.new_folder()
+            if not isinstance(below, _Folder):
+                raise NotADirectory(account.home)
+            home = below
+        return MemoryFilesystem(self, home if account.is_confined else self._top, account)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    def new_file(self, permissions: int | None = None) -> _File:
+        return _File(next(self._numbers), 0o644 if permissions is None else permissions & 0o777)
+
+    def new_folder(self, permissions: int | None = None) -> _Folder:
+        return _Folder(next(self._numbers), 0o755 if permissions is None else permissions & 0o777)
+
+    def reserve(self, size: int) -> None:
+        """Count *size* more bytes (less, if negative) as used.  Raises `NoSpace`."""
+        if size > 0 and self.used + size > self.capacity:
+            raise NoSpace
+        self.used += size
+
+    def release(self, file: _File | None) -> None:
+        """Count the bytes of *file*, which nobody can reach any more, as free."""
+        if file is not None:
+            self.used -= len(file.data)
+
+
+class _MemoryDirectory:
+    """A `spi.Directory` over the names there were when it was opened."""
+
+    def __init__(self, folder: _Folder) -> None:
+        self._folder = folder
+        self._names: Iterator[str] = iter(tuple(folder.entries))
+
+    async def next_batch(self) -> Sequence[FileInfo]:
+        names = itertools.islice(self._names, _BATCH)
+        return [_describe(name, self._folder.entries[name]) for name in names if name in self._folder.entries]
+
+    async def close(self) -> None:
+        self._names = iter(())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+
+class _MemoryReadable:
+    """A `spi.ReadableFile`."""
+
+    def __init__(self, file: _File, info: FileInfo) -> None:
+        self._file = file
+        self.info = info
+
+    def descriptor(self) -> int | None:
+        return None
+
+    async def read_at(self, offset: int, length: int) -> bytes:
+        return bytes(self._file.data[offset : offset + length])
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Nothing to free."""
+
+
+class _MemoryUpload:
+    """A `spi.WritableFile`: writes into *file*; *publish* and *drop* end it in the folder."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        path: VirtualPath,
+        file: _File,
+        start: int,
+        publish: Callable[[_File], None],
+        drop: Callable[[_File], None],
+    ) -> None:
+        self.path = path
+        self.start = start
+        self._store = store
+        self._file = file
+        self._publish = publish
+        self._drop = drop
+        self._is_ended = False
+        file.is_being_written = True
+
+    @property
+    def ceiling(self) -> int | None:
+        return None
+
+    def descriptor(self) -> int | None:
+        return None
+
+    async def write_at(self, offset: int, data: ReadableBuffer) -> None:
+        if self._is_ended:
+            raise Unsupported(self.path, "The upload has ended")
+        content = self._file.data
+        piece = memoryview(data).cast("B")
+        try:
+            self._store.reserve(max(0, offset + len(piece) - len(content)))
+        except NoSpace:
+            raise NoSpace(self.path) from None
+        if offset > len(content):
+            content.extend(bytes(offset - len(content)))  # a hole, as on a disk
+        content[offset : offset + len(piece)] = piece
+        self._file.modified_ns = time.time_ns()
+
+    async def commit(self) -> FileInfo:
+        if not self._is_ended:
+            self._end()
+            self._publish(self._file)
+        return _describe(self.path.name, self._file)
+
+    async def abandon(self) -> None:
+        if not self._is_ended:
+            self._end()
+            self._drop(self._file)
+
+    def _end(self) -> None:
+        self._is_ended = True
+        self._file.is_being_written = False
+
+
+class MemoryFilesystem:
+    """A `spi.Filesystem`: what one account sees of a :class:`MemoryStore`.  Cut uploads are kept for it, unless it is anonymous."""
+
+    abilities = Ability.MODES | Ability.TIMES | Ability.RESUME
+
+    def __init__(self, store: MemoryStore, top: _Folder, account: Account) -> None:
+        self._store = store
+        self._top = top
+        self._account = account
+
+    async def stat(self, path: VirtualPath) -> FileInfo:
+        return _describe(path.name, self._visible(path))
+
+    async def open_directory(self, path: VirtualPath) -> _MemoryDirectory:
+        return _MemoryDirectory(self._folder(path))
+
+    async def open_read(self, path: VirtualPath) -> _MemoryReadable:
+        node = self._node(path)
+        if isinstance(node, _Folder):
+            raise IsADirectory(path)
+        return _MemoryReadable(node, _describe(path.name, node))
+
+    async def open_write(
+        self,
+        path: VirtualPath,
+        *,
+        mode: WriteMode,
+        offset: int = 0,
+        expected_size: int | None = None,
+        permissions: int | None = None,
+    ) -> _MemoryUpload:
+        if path.is_root:
+            raise IsADirectory(path)
+        if expected_size is not None and self._store.used + expected_size > self._store.capacity:
+            raise NoSpace(path)
+        folder = self._folder(path.parent)
+        _check_name(path)
+        if mode is WriteMode.UNIQUE:
+            return self._begin_unique(folder, path, permissions)
+        node = folder.entries.get(path.name)
+        if node is not None and mode is WriteMode.CREATE:
+            raise AlreadyExists(path)
+        if isinstance(node, _Folder):
+            raise IsADirectory(path)
+        if mode in (WriteMode.APPEND, WriteMode.RESUME):
+            return self._begin_resumed(folder, path, node, None if mode is WriteMode.APPEND else offset, permissions)
+        return self._begin(folder, path, self._store.new_file(permissions), 0, is_exclusive=mode is WriteMode.CREATE)
+
+    async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
+        if path.is_root or path.name in (folder := self._folder(path.parent)).entries:
+            raise AlreadyExists(path)
+        _check_name(path)
+        folder.entries[path.name] = self._store.new_folder(permissions)
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        if path.is_root:
+            raise NotPermitted(path)
+        gone = self._folder(path)
+        if gone.entries:
+            raise NotEmpty(path)
+        if any(file.is_being_written for file in gone.kept.values()):
+            raise NotEmpty(path)
+        for file in gone.kept.values():
+            self._store.release(file)
+        del self._folder(path.parent).entries[path.name]
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        if isinstance(self._visible(path), _Folder):
+            raise IsADirectory(path)
+        folder = self._folder(path.parent)
+        key = (self._account.name, path.name)
+        kept = folder.kept.get(key)
+        node = folder.entries.get(path.name)
+        if kept is not None and kept.is_being_written and node is None:
+            raise Busy(path, "Another session is resuming this upload")
+        if kept is not None and not kept.is_being_written:
+            self._store.release(folder.kept.pop(key))
+        if isinstance(node, _File):
+            self._store.release(node)
+            del folder.entries[path.name]
+
+    async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
+        if old.is_root or new.is_root:
+            raise NotPermitted(old)
+        self._visible(old)
+        if old == new:
+            return
+        if new.is_within(old):
+            raise BadName(new, "Not a valid name or operation here")
+        source, target = self._folder(old.parent), self._folder(new.parent)
+        _check_name(new)
+        node = source.entries.get(old.name)
+        if node is not None:
+            self._replace(target, new, node)
+            del source.entries[old.name]
+        kept = source.kept.pop((self._account.name, old.name), None)
+        if kept is not None:
+            self._store.release(target.kept.get((self._account.name, new.name)))
+            target.kept[self._account.name, new.name] = kept
+
+    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
+        """Change mode and time of the content; there are no owners and no times of reading here."""
+        node = self._visible(path)
+        if changes.owner is not None or changes.group is not None:
+            raise Unsupported(path)
+        if changes.mode is not None:
+            node.mode = changes.mode & 0o7777
+        if changes.modified_ns is not None:
+            node.modified_ns = changes.modified_ns
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    def _node(self, path: VirtualPath) -> _Node:
+        node: _Node = self._top
+        for name in path.parts:
+            if not isinstance(node, _Folder):
+                raise NotADirectory(path)
+            below = node.entries.get(name)
+            if below is None:
+                raise NotFound(path)
+            node = below
+        return node
+
+    def _folder(self, path: VirtualPath) -> _Folder:
+        node = self._node(path)
+        if not isinstance(node, _Folder):
+            raise NotADirectory(path)
+        return node
+
+    def _visible(self, path: VirtualPath) -> _Node:
+        """Return what *path* means to this account: the kept part of its own cut upload before the published file."""
+        if path.is_root:
+            return self._top
+        folder = self._folder(path.parent)
+        _check_name(path)
+        return folder.kept.get((self._account.name, path.name)) or self._node(path)
+
+    def _begin(self, folder: _Folder, path: VirtualPath, file: _File, start: int, *, is_exclusive: bool = False) -> _MemoryUpload:
+        def publish(file: _File) -> None:
+            key = (self._account.name, path.name)
+            if is_exclusive and path.name in folder.entries:
+                self._store.release(file)
+                raise AlreadyExists(path)
+            self._replace(folder, path, file)
+            kept = folder.kept.get(key)
+            if kept is not None and not kept.is_being_written:
+                del folder.kept[key]
+                if kept is not file:
+                    self._store.release(kept)
+
+        def drop(file: _File) -> None:
+            self._keep(folder, path, file)
+
+        return _MemoryUpload(self._store, path, file, start, publish, drop)
+
+    def _begin_unique(self, folder: _Folder, path: VirtualPath, permissions: int | None) -> _MemoryUpload:
+        wanted = encode_name(path.name)
+        names = itertools.chain([path.name], (numbered(wanted, n).decode("utf-8", "surrogateescape") for n in itertools.count(1)))
+        name = next(name for name in names if name not in folder.entries)
+        reserved = folder.entries[name] = self._store.new_file(permissions)
+        taken = path.parent.child(name)
+
+        def drop(file: _File) -> None:
+            if folder.entries.get(name) is reserved:
+                del folder.entries[name]
+            self._keep(folder, taken, file)
+
+        def publish(file: _File) -> None:
+            self._replace(folder, taken, file)
+
+        return _MemoryUpload(self._store, taken, self._store.new_file(permissions), 0, publish, drop)
+
+    def _begin_resumed(
+        self, folder: _Folder, path: VirtualPath, node: _File | None, offset: int | None, permissions: int | None
+    ) -> _MemoryUpload:
+        """Go on in the kept part, else in the published file, else anew; *offset* None: at the end."""
+        kept = folder.kept.get((self._account.name, path.name))
+        file = kept or node
+        size = 0 if file is None else len(file.data)
+        start = size if offset is None else offset
+        if file is not None and file.is_being_written:
+            raise Busy(path, "Another upload is writing to this file")
+        if start > size:
+            raise BadOffset(path, f"Only {size} bytes are there to resume")
+        if file is None or file is kept:
+            if kept is not None:
+                self._store.reserve(start - size)
+                del kept.data[start:]
+            return self._begin(folder, path, file or self._store.new_file(permissions), start)
+        return _MemoryUpload(self._store, path, file, start, lambda _: None, lambda _: None)
+
+    def _replace(self, folder: _Folder, path: VirtualPath, node: _Node) -> None:
+        """Give *node* the name *path* in *folder*, as rename(2) does."""
+        old = folder.entries.get(path.name)
+        if isinstance(old, _Folder):
+            if isinstance(node, _File):
+                self._store.release(node)
+                raise IsADirectory(path)
+            if old.entries:
+                raise NotEmpty(path)
+        if isinstance(old, _File):
+            if isinstance(node, _Folder):
+                raise NotADirectory(path)
+            self._store.release(old)
+            node.mode = old.mode
+        folder.entries[path.name] = node
+
+    def _keep(self, folder: _Folder, path: VirtualPath, file: _File) -> None:
+        key = (self._account.name, path.name)
+        kept = folder.kept.get(key)
+        if kept is file:
+            if not file.data:
+                del folder.kept[key]
+        elif not file.data or self._account.is_anonymous or (kept is not None and kept.is_being_written):
+            self._store.release(file)
+        else:
+            self._store.release(kept)
+            folder.kept[key] = file
+
+
+def _check_name(path: VirtualPath) -> None:
+    if path.name in ("", ".", "..") or "/" in path.name or "\0" in path.name:
+        raise BadName(path)
+    if len(encode_name(path.name)) > MAX_NAME_BYTES:
+        raise BadName(path, "Name too long")
+
+
+@implementer(IStoreKind)
+class _MemoryKind:
+    name = "memory"
+    settings = MemorySettings
+
+    def make(self, settings: MemorySettings, threads: Threads) -> MemoryStore:
+        return MemoryStore(settings)
+
+
+MEMORY: Final = _MemoryKind()

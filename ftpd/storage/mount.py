@@ -1,0 +1,54 @@
+"""Which file systems may hang: network and FUSE ones, told by their type.
+
+Apart from the store: a table of magic numbers, judged once for each device.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from ftpd.storage import kernel
+
+__all__ = ["Devices"]
+
+# statfs(2) f_type.  FUSE counts: its server is a process (sshfs, rclone, s3fs) that may stop answering.
+_MAY_HANG: Final = frozenset(
+    {
+        0x6969,  # NFS
+        0x517B,  # SMB
+        0xFE534D42,  # SMB2
+        0xFF534D42,  # CIFS
+        0x65735546,  # FUSE
+        0x01021997,  # 9P
+        0x00C36400,  # Ceph
+        0x5346414F,  # OpenAFS
+        0x6B414653,  # AFS in the kernel
+        0x73757245,  # Coda
+        0x564C,  # NCP
+        0x01161970,  # GFS2
+        0x7461636F,  # OCFS2
+        0x0BD00BD0,  # Lustre
+        0x19830326,  # BeeGFS
+        0x47504653,  # GPFS
+        0x786F4256,  # VirtualBox shared folders
+        0x0187,  # autofs: the first touch mounts whatever is behind it
+    }
+)
+
+
+class Devices:
+    """Remembers of each device whether it may hang.  *setting* is "auto", or "yes" or "no" for all."""
+
+    def __init__(self, setting: str = "auto") -> None:
+        self._setting = setting
+        self._known: dict[int, bool] = {}
+
+    def may_hang(self, descriptor: int) -> bool:
+        """Judge the device of *descriptor*, an open file of it.  Where the type cannot be told (not Linux), it is taken for local."""
+        if self._setting != "auto":
+            return self._setting == "yes"
+        device = os.fstat(descriptor).st_dev
+        if device not in self._known:
+            self._known[device] = kernel.file_system_type(descriptor) in _MAY_HANG
+        return self._known[device]

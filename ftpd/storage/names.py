@@ -1,0 +1,71 @@
+"""Which names a store shows: hidden patterns, and the store's own staging names, which no protocol can reach.
+
+Apart from the disk work, since every path of every operation passes here first.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from ftpd.errors import BadName, NotFound
+from ftpd.paths import VirtualPath, encode_name
+
+__all__ = ["MAX_NAME_BYTES", "NameRules", "is_staging", "kept_name", "numbered", "staging_name"]
+
+_PREFIX: Final = ".ftpd."
+_STAGING: Final = re.compile(r"\.ftpd\.[0-9a-f]{32}\.(new|kept)")
+MAX_NAME_BYTES: Final = 255  # NAME_MAX of every Linux file system
+
+
+def staging_name() -> bytes:
+    """Return a new name for an upload under way.  Of fixed length: the final name may already have the 255 bytes a disk allows."""
+    return f"{_PREFIX}{secrets.token_hex(16)}.new".encode()
+
+
+def kept_name(account: str, name: bytes) -> bytes:
+    """Return the name under which the kept part of *account*'s cut upload to *name* waits, in the same directory."""
+    digest = hashlib.sha256(encode_name(account) + b"\0" + name).hexdigest()[:32]
+    return f"{_PREFIX}{digest}.kept".encode()
+
+
+def is_staging(name: str) -> bool:
+    """Whether *name* is the store's own."""
+    return name.startswith(_PREFIX) and _STAGING.fullmatch(name) is not None
+
+
+def numbered(name: bytes, number: int) -> bytes:
+    """Return *name* with *number* before its extension, shortened to what a disk allows: `a.txt` -> `a.1.txt`."""
+    stem, dot, extension = name.rpartition(b".")
+    if not stem or len(extension) > 16:
+        stem, dot, extension = name, b"", b""
+    tail = b".%d%s%s" % (number, dot, extension)
+    return stem[: MAX_NAME_BYTES - len(tail)] + tail
+
+
+class NameRules:
+    """The names of one store: *patterns* (fnmatch, case-sensitive) are neither listed nor reachable.
+
+    A pattern hides a name, not a file: a link with another name that leads to it still does.
+    """
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        translated = "|".join(fnmatch.translate(pattern) for pattern in patterns)
+        self._pattern = re.compile(translated) if translated else None
+
+    def hides(self, name: str) -> bool:
+        """Whether a listing leaves *name* out."""
+        return is_staging(name) or (self._pattern is not None and self._pattern.match(name) is not None)
+
+    def encode(self, path: VirtualPath) -> bytes:
+        """Return *path* as bytes for the kernel, relative to the root.  Raises `NotFound` for hidden names, `BadName` for impossible ones."""
+        for name in path.parts:
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise BadName(path)
+            if self.hides(name):
+                raise NotFound(path)
+        return b"/".join(map(encode_name, path.parts)) or b"."

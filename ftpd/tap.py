@@ -1,0 +1,140 @@
+"""What `twistd ftpd` takes, and the service it gets.
+
+Apart from the `ftpd` command: here Twisted owns the process, its log, its user and its reactor.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+import attrs
+from twisted.application.service import IService, MultiService, Service
+from twisted.cred.credentials import IAnonymous
+from twisted.cred.strcred import AuthOptionMixin
+from twisted.logger import Logger
+from twisted.python import usage
+
+from ftpd.accounts.settings import AnonymousSettings
+from ftpd.config.load import load_config
+from ftpd.config.rules import warnings_of
+from ftpd.config.tree import Config, ListenSettings, StorageSettings
+from ftpd.login.twisted_plugins import SERVED, foreign_checker
+from ftpd.schema import ConfigError, FilePath, Unfit
+from ftpd.service import Server, login_pool, make_service
+from ftpd.storage.local import LocalSettings
+
+__all__ = ["Options", "makeService"]
+
+_log = Logger()
+
+
+class Options(usage.Options, AuthOptionMixin):
+    """The command line behind `twistd ftpd`; `service` is what it comes to."""
+
+    synopsis = "[--config FILE | --root DIR --auth PLUGIN[:ARGUMENT] …]"
+    longdesc = "Serve files: what a configuration file says, or one directory to whom the --auth plugins let in."
+    supportedInterfaces = SERVED
+    optParameters = (
+        ["config", "c", None, "Serve what this file says."],
+        ["root", "r", None, "Serve this directory."],
+        ["port", "p", None, "TCP port for --root; 2121 unless --listen says otherwise."],
+    )
+    optFlags = (["plaintext-passwords", None, "Take passwords in clear from other machines."],)
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # usage.Options has no annotations
+        self._auth: list[str] = []
+        self._listen: list[ListenSettings] = []
+
+    def opt_auth(self, description: str) -> None:
+        """Let in whom this cred plugin lets in, such as file:/etc/ftpd.passwords; repeatable; see --help-auth."""
+        self._auth.append(description)
+
+    def opt_listen(self, text: str) -> None:
+        """Listen on this ADDRESS[:PORT], such as 0.0.0.0:2121 or [::]; repeatable; 127.0.0.1 if there is none."""
+        try:
+            self._listen.append(ListenSettings.parse(text))
+        except Unfit as error:
+            raise usage.UsageError(f"--listen {text}: it must be {error}") from error
+
+    def postOptions(self) -> None:
+        """Turn everything into a service, so that whatever is wrong is a usage error and not a traceback."""
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor  # chosen by twistd's --reactor before these options are read
+        try:
+            self.service = self._service()
+        except ConfigError as error:
+            raise usage.UsageError(str(error)) from error
+
+    def _service(self) -> Server:
+        if (self["config"] is None) == (self["root"] is None):
+            raise usage.UsageError("give either --config FILE or --root DIR")
+        config = self._file_config() if self["root"] is None else self._root_config()
+        if self["plaintext-passwords"]:
+            config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
+        threads = login_pool(self.reactor)
+        checkers = [foreign_checker(description, threads) for description in self._auth]
+        if any(IAnonymous in checker.credentialInterfaces for checker in checkers):
+            config = attrs.evolve(config, anonymous=AnonymousSettings(enabled=True))
+        for warning in warnings_of(config, has_other_logins=bool(checkers)):
+            _log.warn("{warning}", warning=warning)
+        return make_service(config, self.reactor, checkers=checkers, login_threads=threads)
+
+    def _file_config(self) -> Config:
+        if self._auth or self._listen or self["port"] is not None:
+            raise usage.UsageError("--auth, --listen and --port go with --root; with --config the file says it")
+        return load_config(self["config"])
+
+    def _root_config(self) -> Config:
+        if not self._auth:
+            raise usage.UsageError("nobody could log in: give at least one --auth, such as --auth anonymous")
+        if self["port"] is not None and self._listen:
+            raise usage.UsageError("give either --port or --listen")
+        root = FilePath(os.path.abspath(self["root"]))
+        return Config(
+            listen=tuple(self._listen) or (self._loopback(),),
+            storage=StorageSettings(kind="local", settings=LocalSettings(root=root)),
+        )
+
+    def _loopback(self) -> ListenSettings:
+        if self["port"] is None:
+            return ListenSettings()
+        try:
+            return ListenSettings.parse(f"127.0.0.1:{self['port']}")
+        except Unfit:
+            raise usage.UsageError(f"--port {self['port']}: it must be a number from 0 to 65535") from None
+
+
+def makeService(options: Options) -> IService:
+    """Return the service that *options* came to, which also opens its logs anew at SIGUSR1, beside twistd's own."""
+    both: Any = MultiService()  # type: ignore[no-untyped-call]
+    options.service.setServiceParent(both)  # type: ignore[no-untyped-call]
+    LogRotation(options.service, options.reactor).setServiceParent(both)  # type: ignore[no-untyped-call]
+    service: IService = both
+    return service
+
+
+class LogRotation(Service):
+    """While it runs, SIGUSR1 opens the log files of *server* anew; whoever had the signal before is still told."""
+
+    def __init__(self, server: Server, reactor: Any) -> None:
+        self._server = server
+        self._reactor = reactor
+        self._former: Any = signal.SIG_DFL
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        self._former = signal.signal(signal.SIGUSR1, self._reopen)
+
+    def stopService(self) -> None:
+        super().stopService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGUSR1, self._former)
+
+    def _reopen(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._server.reopen_logs)  # a signal arrives anywhere; the logs belong to the reactor's thread
+        if callable(self._former):
+            self._former(number, frame)

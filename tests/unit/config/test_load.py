@@ -1,0 +1,157 @@
+"""A TOML file becomes the tree of settings, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpd.config.load import load_config, parse_config
+from ftpd.config.tree import ListenSettings
+from ftpd.schema import ConfigError, Unfit
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "ftpd.toml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_an_empty_file_is_all_defaults():
+    config = parse_config("")
+    assert config.listen == (ListenSettings(address="127.0.0.1", port=2121),)
+    assert not config.anonymous.enabled
+    assert config.storage.kind == "local"
+
+
+def test_every_table_reaches_its_place():
+    config = parse_config(
+        """
+        [[listen]]
+        address = "::1"
+        port = 2122
+        [ftp]
+        greeting = "Hello."
+        [ftp.timeouts]
+        idle = "10 min"
+        [storage]
+        read_only = true
+        [storage.local]
+        root = "files"
+        [[login]]
+        kind = "password_file"
+        path = "passwords"
+        [anonymous]
+        enabled = true
+        [account]
+        permissions = ["view"]
+        [accounts.ann]
+        permissions = ["all"]
+        [limits]
+        sessions = 7
+        [log]
+        xferlog = "xferlog"
+        [[log.targets]]
+        format = "json"
+        """,
+        directory="/etc/ftpd",
+    )
+    assert config.listen == (ListenSettings(address="::1", port=2122),)
+    assert config.ftp.greeting == "Hello."
+    assert config.ftp.timeouts.idle == 600
+    assert config.storage.read_only
+    assert config.storage.settings.root == "/etc/ftpd/files"
+    assert config.login[0].settings.path == "/etc/ftpd/passwords"
+    assert config.anonymous.enabled
+    assert config.account.permissions == ("view",)
+    assert config.accounts["ann"].permissions == ("all",)
+    assert config.limits.sessions == 7
+    assert config.log.xferlog == "/etc/ftpd/xferlog"
+    assert config.log.targets[0].format == "json"
+
+
+def test_problems_of_all_tables_are_told_at_once():
+    text = """
+        lisen = 1
+        [ftp]
+        greeting = 3
+        [storage]
+        kind = "locl"
+        [[login]]
+        kind = "password_file"
+        pth = "x"
+        [[login]]
+        kind = "psychic"
+        [limits]
+        sessions = "many"
+    """
+    assert [problem.partition("; ")[0] for problem in problems(text)] == [
+        "ftpd.toml: lisen: no such table",
+        "ftpd.toml: ftp.greeting: found 3",
+        "ftpd.toml: limits.sessions: found 'many'",
+        "ftpd.toml: storage.kind: there is no kind 'locl'",
+        "ftpd.toml: login[0].pth: no such setting",
+        "ftpd.toml: login[1].kind: there is no kind 'psychic'",
+    ]
+
+
+def test_an_unknown_kind_names_the_nearest():
+    assert problems('[storage]\nkind = "locl"') == ["ftpd.toml: storage.kind: there is no kind 'locl'; did you mean local?"]
+
+
+def test_the_table_of_a_kind_that_is_not_chosen_is_checked_too():
+    assert problems('[storage]\nkind = "memory"\n[storage.local]\nroot = 3') == [
+        "ftpd.toml: storage.local.root: found 3; it must be text in quotes"
+    ]
+
+
+def test_toml_that_cannot_be_read_names_the_line():
+    assert problems("[ftp]\ngreeting = \n") == ["ftpd.toml: not TOML: Invalid value (at line 2, column 12)"]
+
+
+def test_a_single_login_table_is_told_to_be_an_array():
+    assert problems('[login]\nkind = "password_file"') == [
+        "ftpd.toml: login: found a single value; it must be an array of tables: [[login]]"
+    ]
+
+
+def test_a_missing_file_is_a_problem_with_its_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file or directory"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_utf8_names_the_byte(tmp_path):
+    (tmp_path / "ftpd.toml").write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigError, match="byte 2 is not UTF-8"):
+        load_config(tmp_path / "ftpd.toml")
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "ftpd.toml").write_text('[log]\nxferlog = "x.log"\n')
+    assert load_config("etc/ftpd.toml").log.xferlog == str(tmp_path / "etc" / "x.log")
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("127.0.0.1", "127.0.0.1", 2121),
+        ("0.0.0.0:21", "0.0.0.0", 21),
+        ("[::]:2122", "::", 2122),
+        ("[::1]", "::1", 2121),
+        ("::", "::", 2121),
+        ("fe80::1", "fe80::1", 2121),
+        ("127.0.0.1:0", "127.0.0.1", 0),
+    ],
+)
+def test_a_listener_is_read_from_text(text, address, port):
+    assert ListenSettings.parse(text) == ListenSettings(address=address, port=port)
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "[::", "1.2.3", ":2121", "[::1]:"])
+def test_what_is_no_listener_is_refused(text):
+    with pytest.raises(Unfit):
+        ListenSettings.parse(text)
+
+
+def test_a_listener_is_called_by_its_address_and_port_unless_it_has_a_name():
+    assert [ListenSettings(address="::1", port=5).label, ListenSettings(name="inside").label] == ["[::1]:5", "inside"]

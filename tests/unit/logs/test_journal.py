@@ -1,0 +1,110 @@
+"""Events become log lines with stable fields."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.logger import Logger, LogLevel, formatEvent
+
+from ftpd.events import (
+    Event,
+    FileChanged,
+    LoggedIn,
+    LoggedOut,
+    LoginFailed,
+    SessionClosed,
+    SessionOpened,
+    SessionRefused,
+    TransferEnded,
+)
+from ftpd.logs.journal import FIELDS, Journal
+from ftpd.values import Outcome, Peer
+
+PEER = Peer("192.0.2.7", 40000, "192.0.2.1", 21, listener="outside", session="s1")
+EVENTS = {
+    "session-opened": SessionOpened(peer=PEER),
+    "session-refused": SessionRefused(peer=PEER, reason="too many"),
+    "session-closed": SessionClosed(peer=PEER, account="ann", seconds=2.0, reason="quit"),
+    "logged-in": LoggedIn(peer=PEER, account="ann"),
+    "login-failed": LoginFailed(peer=PEER, account="ann", reason="wrong password"),
+    "logged-out": LoggedOut(peer=PEER, account="ann"),
+    "file-changed": FileChanged(peer=PEER, account="ann", change="renamed", path="/a", target="/b"),
+}
+
+
+def transfer(**changes):
+    values = {
+        "peer": PEER,
+        "account": "ann",
+        "is_anonymous": False,
+        "command": "RETR",
+        "direction": "download",
+        "path": "/a b",
+        "moved": 1000,
+        "seconds": 0.5,
+        "outcome": Outcome.FINISHED,
+    }
+    return TransferEnded(**(values | changes))
+
+
+def lines(*events):
+    written = []
+    journal = Journal(Logger(namespace="test", observer=written.append))
+    for event in events:
+        journal(event)
+    return written
+
+
+def test_a_transfer_is_one_line_at_info():
+    (line,) = lines(transfer())
+    assert line["log_level"] is LogLevel.info
+    assert formatEvent(line) == "[s1] ann 192.0.2.7:40000 RETR /a b 1000 bytes 0.500 s finished "
+
+
+def test_a_transfer_has_the_promised_fields():
+    (line,) = lines(transfer(outcome=Outcome.PEER_FAULT, cause="reset"))
+    assert {field: line[field] for field in FIELDS if field in line} == {
+        "event": "transfer-ended",
+        "session": "s1",
+        "peer": "192.0.2.7:40000",
+        "listener": "outside",
+        "protocol": "ftp",
+        "account": "ann",
+        "command": "RETR",
+        "direction": "download",
+        "path": "/a b",
+        "bytes": 1000,
+        "seconds": 0.5,
+        "result": "peer-fault",
+        "cause": "reset",
+    }
+
+
+def test_a_listing_is_told_at_debug():
+    assert lines(transfer(direction="listing"))[0]["log_level"] is LogLevel.debug
+
+
+def test_a_fault_of_ours_is_a_warning():
+    assert lines(transfer(outcome=Outcome.LOCAL_FAULT))[0]["log_level"] is LogLevel.warn
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_has_its_line(name):
+    (line,) = lines(EVENTS[name])
+    assert line["event"] == name
+    assert formatEvent(line).startswith("[s1] ")
+    assert {field for field in line if not field.startswith("log_")} <= set(FIELDS)
+
+
+def test_a_login_is_told_at_info_with_account_and_peer():
+    (line,) = lines(EVENTS["logged-in"])
+    assert line["log_level"] is LogLevel.info
+    assert formatEvent(line) == "[s1] 192.0.2.7:40000 logged in as ann"
+
+
+def test_an_event_of_an_extension_is_passed_over():
+    assert lines(Event(peer=PEER)) == []
+
+
+def test_an_ipv6_peer_has_brackets():
+    peer = Peer("2001:db8::1", 5, "::1", 21)
+    assert lines(SessionOpened(peer=peer))[0]["peer"] == "[2001:db8::1]:5"
