@@ -10,14 +10,14 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 from twisted.application.service import Service
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, execute, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IReactorFDSet
 from twisted.logger import Logger
 
@@ -26,6 +26,7 @@ from ftpd.accounts.realm import TransferRealm
 from ftpd.accounts.settings import SettingsAccounts
 from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.tree import Config, ListenSettings
+from ftpd.errors import FileTransferError
 from ftpd.events import Events
 from ftpd.extensions import gather
 from ftpd.ftp.command import Command, table
@@ -37,11 +38,15 @@ from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, Problem
-from ftpd.spi import DataPorts, Store, Threads
+from ftpd.spi import DataPorts, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
+from ftpd.values import Account
 
 __all__ = ["CannotListen", "Listener", "Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _BACKLOG = 1024  # connections the kernel keeps until we accept: a burst of clients must not be dropped (Twisted's default is 50)
 _STORAGE_THREADS = 16
@@ -81,19 +86,46 @@ def make_service(config: Config, reactor: Any, *, checkers: Iterable[Any] = (), 
 
 
 async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
-    """Return what is wrong with the store and the login sources that *config* names, none of which is kept open."""
+    """Return what is wrong with the store and the login sources that *config* names, none of which is kept open.
+
+    The reactor need not run: a store that is opened without waiting for the network is tried.
+    """
+    threads = _NoThreads(reactor)
     problems: list[Problem] = []
-    threads = Pool(reactor, "ftpd-check")
     try:
-        await _make_store(config, threads).close()
+        problems += await _unusable_store(config, threads)
     except ConfigError as error:
         problems += error.problems
     try:
         _make_checkers(config, threads)
     except ConfigError as error:
         problems += error.problems
-    threads.close()
     return problems
+
+
+async def _unusable_store(config: Config, threads: StoreThreads) -> list[Problem]:
+    store = _make_store(config, threads)
+    try:
+        files = await store.open(Account(name=""))
+        await files.close()
+    except FileTransferError as error:
+        return [Problem("", f"storage.{config.storage.kind}", "cannot be opened", str(error))]
+    finally:
+        await store.close()
+    return []
+
+
+@attrs.frozen
+class _NoThreads:
+    """A `spi.StoreThreads` for a process that serves nobody: calls are made at once."""
+
+    clock: Any
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return execute(function, *args, **kwargs)
+
+    def separate(self, name: str) -> _NoThreads:
+        return self
 
 
 def login_pool(reactor: Any) -> Pool:
@@ -254,7 +286,7 @@ def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:
     return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port)
 
 
-def _make_store(config: Config, threads: Threads) -> Store:
+def _make_store(config: Config, threads: StoreThreads) -> Store:
     storage = config.storage
     kind = store_kinds(config.extensions.directories)[storage.kind]
     settings = storage.settings if storage.settings is not None else kind.settings()

@@ -94,6 +94,8 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError("nobody could log in: give at least one --auth, such as --auth anonymous")
         if self["port"] is not None and self._listen:
             raise usage.UsageError("give either --port or --listen")
+        if not os.path.isdir(self["root"]):
+            raise usage.UsageError(f"--root {self['root']}: there is no such directory")
         root = FilePath(os.path.abspath(self["root"]))
         return Config(
             listen=tuple(self._listen) or (self._loopback(),),

@@ -1,7 +1,7 @@
 """The guard: the only place where permissions and size limits are checked, whatever the protocol.
 
-Apart from the stores, which know disks, and from the protocols, which would each check a little differently.  Rules are about the path that
-the client sees: where a store follows links, a link leads to what its own place allows.
+Apart from the stores, which know disks, and from the protocols, which would each check a little differently.  Rules are about the
+path that the client sees: where a store follows links, a link leads to what its own place allows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Guard:
         return Permission(self._allowed(path))
 
     def exceptions(self, directory: VirtualPath) -> Mapping[str, Permission]:
-        """Return the entries of *directory* that have a rule of their own, so that a listing asks once and not for each of its rows."""
+        """Return the entries of *directory* that have a rule of their own: a listing asks once, not for each of its rows."""
         depth = len(directory.parts)
         return {parts[depth]: Permission(allows) for parts, allows in self._rules if parts[:-1] == directory.parts}
 
@@ -87,8 +87,9 @@ class Guard:
     ) -> GuardedUpload:
         """Begin an upload: CREATE for a new name, OVERWRITE for one that is there.
 
-        Without OVERWRITE the store is asked to create, so that no race can replace a file.  It is then also refused to go on with a cut upload:
-        seen from here its kept part is a file that is there.  More than the account's largest file is `OverQuota`, as soon as it is known.
+        Without OVERWRITE the store is asked to create, so that no race can replace a file.  It is then also refused to go on with a
+        cut upload: seen from here its kept part is a file that is there.  More than the account's largest file is `OverQuota`, as
+        soon as it is known.
         """
         if self._largest is not None and max(offset, expected_size or 0) > self._largest:
             raise OverQuota(path, f"Larger than the {self._largest} bytes that one file may have")

@@ -39,9 +39,9 @@ class TransferRealm:
     def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: Any) -> Deferred[_Login]:  # type: ignore[override]  # narrower
         """Return `(IAvatar, avatar, logout)`; *mind* is the `values.Peer`, or None.
 
-        The Deferred has its result already when neither the accounts nor the store had to wait.  Fails with `UnauthorizedLogin` where the name has no
-        account, with `LoginDenied` where its home is missing, and with a `FileTransferError` where the store cannot tell now.  Raises
-        `NotImplementedError`, as cred has it, when `IAvatar` is not asked for.
+        The Deferred has its result already when neither the accounts nor the store had to wait.  Fails with `UnauthorizedLogin`
+        where the name has no account, with `LoginDenied` where its home is missing, and with a `FileTransferError` where the store
+        cannot tell now.  Raises `NotImplementedError`, as cred has it, when `IAvatar` is not asked for.
         """
         if IAvatar not in interfaces:
             raise NotImplementedError(f"TransferRealm gives {IAvatar!r} only")

@@ -87,7 +87,10 @@ class SettingsAccounts:
         self._anonymous = None if anonymous is None or not anonymous.enabled else _anonymous(anonymous)
 
     async def account(self, avatar_id: bytes | tuple[()]) -> Account:
-        """Return the account; raises `LookupError` for a name without one, and for one that cannot be a directory where its home needs that."""
+        """Return the account.
+
+        Raises `LookupError` for a name without one, and for a name that cannot be a directory where its home needs that.
+        """
         if isinstance(avatar_id, tuple):
             if self._anonymous is None:
                 raise LookupError("there is no anonymous account")

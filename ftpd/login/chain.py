@@ -23,8 +23,8 @@ __all__ = ["Chain", "chained"]
 class Chain:
     """Lets in whom any of its checkers lets in; the first to do so names the avatar.
 
-    Only a refusal (`UnauthorizedLogin`) leads on to the next: a source that is broken or overloaded is told as such, since a later one might
-    know the name with another meaning.
+    Only a refusal (`UnauthorizedLogin`) leads on to the next: a source that is broken or overloaded is told as such, since a later one
+    might know the name with another meaning.
     """
 
     def __init__(self, interface: Any, checkers: Sequence[Any]) -> None:

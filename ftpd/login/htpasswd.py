@@ -1,7 +1,7 @@
 """The htpasswd format: `name:hash` lines, read as a whole and rewritten as a whole.
 
-Apart from the checker, because `ftpd passwd` writes the same file without serving anything.  Blocking calls: the server makes them in the
-login pool.
+Apart from the checker, because `ftpd passwd` writes the same file without serving anything.  Blocking calls: the server makes them
+in the login pool.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def read(os_path: str) -> tuple[Signature, int, dict[bytes, bytes]]:
 def parse(content: bytes, source: str) -> dict[bytes, bytes]:
     """Return the hash of each name; raises :class:`BrokenLine` with *source* and the number of the first line that cannot be read.
 
-    As htpasswd has it: blank lines and lines that start with `#` say nothing, and what follows a second colon is ignored.  A name given
-    twice is an error here, since which of the two passwords counts differs between readers of this format.
+    As htpasswd has it: blank lines and lines that start with `#` say nothing, and what follows a second colon is ignored.  A name
+    given twice is an error here, since which of the two passwords counts differs between readers of this format.
     """
     entries: dict[bytes, bytes] = {}
     for number, line in enumerate(content.split(b"\n"), 1):
@@ -87,9 +87,9 @@ def _entry(line: bytes, place: str) -> tuple[bytes, bytes]:
 def set_password(os_path: str | os.PathLike[str], user: str, password: str, cost: int = DEFAULT_COST) -> bool:
     """Give *user* a new password in the file; return whether the name is new there.
 
-    A missing file is made with mode 0600; an existing one keeps its mode, its owner and every other line, and a reader sees the old content
-    or the new one, never a mixture.  A symbolic link stays one.  Raises `ValueError` in words for the user (a name or password that the format
-    cannot hold), and `OSError`.
+    A missing file is made with mode 0600; an existing one keeps its mode, its owner and every other line, and a reader sees the old
+    content or the new one, never a mixture.  A symbolic link stays one.  Raises `ValueError` in words for the user (a name or
+    password that the format cannot hold), and `OSError`.
     """
     name = _checked_name(user)
     password_hash = hash_password(encode_name(password), cost)

@@ -1,6 +1,7 @@
 """Logins from a password file, kept current while the server runs.
 
-Apart from the format (`htpasswd`) and the hashing, because this is the part that decides: what counts when the file is broken, gone or new.
+Apart from the format (`htpasswd`) and the hashing, because this is the part that decides: what counts when the file is broken, gone
+or new.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ class _WatchedFile:
 class PasswordFile:
     """Checks names and passwords against an htpasswd file with bcrypt hashes.
 
-    Everything runs in *threads*, the look at the file included: a hung disk or a long hash never holds up the reactor.  A file that changed is
-    read again before the next login is judged.  An unknown name costs the work of a known one.
+    Everything runs in *threads*, the look at the file included: a hung disk or a long hash never holds up the reactor.  A file that
+    changed is read again before the next login is judged.  An unknown name costs the work of a known one.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -154,8 +155,8 @@ class PasswordFile:
 
 
 def _cost_for(name: bytes, costs: tuple[int, ...]) -> int:
-    # The same name always takes as long, and unknown names are spread over the costs as known ones are: where a file holds hashes of several
-    # costs, neither one answer's time nor many tell which names exist.
+    # The same name always takes as long, and unknown names are spread over the costs as known ones are: where a file holds hashes
+    # of several costs, neither one answer's time nor many tell which names exist.
     return costs[int.from_bytes(hashlib.sha256(name).digest()[:8]) % len(costs)]
 
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import gatherResults
+from twisted.internet.epollreactor import EPollReactor
+from twisted.python.failure import Failure
 
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.chain import Chain, chained
-from ftpd.login.credentials import PasswordCredentials
+from ftpd.login.credentials import PasswordCredentials, WrongPassword
 from ftpd.login.hashing import hash_password
 from ftpd.login.memory import MemoryPasswords
 from ftpd.login.password_file import PasswordFile, PasswordFileSettings
 from ftpd.login.twisted_plugins import foreign_checker
 from ftpd.schema import FilePath, Seconds
-from ftpd.testing.fakes import InlineThreads
+from ftpd.spi import Threads
+from ftpd.testing.fakes import InlineThreads, spin
 from ftpd.testing.login_contract import AnonymousLoginContract, PasswordLoginContract, answer
+from ftpd.threads import Pool
 
 LEAST_COST = 4
 
 
-def password_file(directory: Path, passwords: Mapping[bytes, bytes], cache_seconds: float = 0) -> PasswordFile:
+def password_file(
+    directory: Path, passwords: Mapping[bytes, bytes], cache_seconds: float = 0, threads: Threads | None = None
+) -> PasswordFile:
     path = directory / "passwd"
     path.write_bytes(b"".join(b"%s:%s\n" % (name, hash_password(word, LEAST_COST)) for name, word in passwords.items()))
     path.chmod(0o600)
     settings = PasswordFileSettings(path=FilePath(str(path)), cache_seconds=Seconds(cache_seconds))
-    return PasswordFile(settings, InlineThreads())
+    return PasswordFile(settings, threads or InlineThreads())
 
 
 class TestMemory(PasswordLoginContract):
@@ -84,3 +92,41 @@ class TestAnonymous(AnonymousLoginContract):
 class TestTwistedAnonymousPlugin(AnonymousLoginContract):
     def make_checker(self) -> Any:
         return foreign_checker("anonymous", InlineThreads())
+
+
+class TestInRealThreads:
+    """The sources that block, in a pool, while a reactor turns."""
+
+    @pytest.fixture
+    def reactor(self) -> Iterator[EPollReactor]:
+        reactor = EPollReactor()
+        yield reactor
+        for reader in reactor.removeAll():
+            reader.connectionLost(None)
+
+    @pytest.fixture
+    def pool(self, reactor: EPollReactor) -> Iterator[Pool]:
+        pool = Pool(reactor, "logins", 2)
+        yield pool
+        pool.close()
+
+    def test_many_logins_at_once_are_each_judged_on_their_own(self, tmp_path: Path, reactor: EPollReactor, pool: Pool) -> None:
+        passwords = {b"user%d" % number: b"password%d" % number for number in range(8)}
+        checker = password_file(tmp_path, passwords, threads=pool)
+        attempts = [PasswordCredentials(name, password) for name in passwords for password in passwords.values()]
+        answers = gatherResults([checker.requestAvatarId(attempt).addErrback(_kind_of_refusal) for attempt in attempts])
+        assert spin(reactor, answers) == [
+            name if password == passwords[name] else WrongPassword for name in passwords for password in passwords.values()
+        ]
+
+    def test_the_twisted_file_plugin_logs_in_and_refuses(self, tmp_path: Path, reactor: EPollReactor, pool: Pool) -> None:
+        path = tmp_path / "plain"
+        path.write_bytes(b"ann:secret\n")
+        checker = foreign_checker(f"file:{path}", pool)
+        assert spin(reactor, checker.requestAvatarId(PasswordCredentials(b"ann", b"secret"))) == b"ann"
+        with pytest.raises(UnauthorizedLogin):
+            spin(reactor, checker.requestAvatarId(PasswordCredentials(b"ann", b"wrong")))
+
+
+def _kind_of_refusal(failure: Failure) -> Any:
+    return failure.type

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.cred.error import LoginDenied
 from twisted.cred.error import LoginFailed as CredentialsRefused
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ftpd.errors import NotLoggedIn, OutOfOrder, TooManySessions
+from ftpd.errors import FileTransferError, NotLoggedIn, OutOfOrder, TooManySessions
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.session import Session
@@ -56,6 +57,9 @@ async def pass_(session: Session, password: bytes) -> Reply:
     await session.visit.admit(name)
     try:
         account = await _log_in(session, name, password)
+    except LoginDenied as denial:  # proven, but there is no place to go: not a failure that counts against the address
+        session.publish(LoginFailed(peer=session.peer, account=_shown(name), reason=str(denial)))
+        return Reply(530, "Your home directory is not available; the operator's log tells more.")
     except CredentialsRefused as refusal:
         return await _refuse(session, name, refusal)
     session.publish(LoggedIn(peer=session.peer, account=account.name, is_anonymous=account.is_anonymous))
@@ -83,6 +87,10 @@ async def quit_(session: Session, _: None) -> Reply:
     return Reply(221, "Goodbye.")
 
 
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
 def _leave(session: Session) -> None:
     account = session.account_name
     session.log_out()
@@ -99,7 +107,7 @@ async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
     """Ask the portal; whatever a foreign checker raises beside a refusal is logged and refused."""
     peer = session.peer
     credentials: AnonymousCredentials | PasswordCredentials
-    if session.factory.is_anonymous(name.decode("utf-8", "surrogateescape")):
+    if session.factory.is_anonymous(_shown(name)):
         credentials = AnonymousCredentials(password, peer)
     else:
         credentials = PasswordCredentials(name, password, peer)
@@ -109,6 +117,9 @@ async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
         interface, avatar, logout = await session.factory.portal.login(credentials, peer, IAvatar, IFTPShell)
     except (CancelledError, CredentialsRefused):
         raise
+    except FileTransferError as error:  # overload must not count as a wrong password, or it would ban honest clients
+        _log.warn("a login cannot be checked now: {error} (session {session})", error=error, session=peer.session)
+        raise TooManySessions("Logins cannot be checked now; try again later") from error
     except Exception as error:
         _log.failure("checking a login failed (session {session})", session=peer.session)
         raise CredentialsRefused(f"the check failed: {type(error).__name__}") from error
@@ -119,7 +130,7 @@ async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, l
     """Enter the session with what the portal gave; if the limits forbid it, give it back."""
     account: Account
     if interface is IFTPShell:
-        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(name.decode("utf-8", "replace")))
+        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(_shown(name)))
     else:
         account, files = avatar.account, avatar.files
     try:
@@ -133,7 +144,7 @@ async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, l
 
 async def _refuse(session: Session, name: bytes, refusal: CredentialsRefused) -> Reply:
     """Count the failure and answer late; a name is told to the log only if it exists, for it may be a password typed too early."""
-    told = name.decode("utf-8", "replace") if isinstance(refusal, WrongPassword) else _UNKNOWN_NAME
+    told = _shown(name) if isinstance(refusal, WrongPassword) else _UNKNOWN_NAME
     session.publish(LoginFailed(peer=session.peer, account=told, reason=str(refusal) or type(refusal).__name__))
     delay = await session.visit.failed(name)
     if delay > 0:

@@ -147,7 +147,9 @@ def test_a_listener_is_read_from_text(text, address, port):
     assert ListenSettings.parse(text) == ListenSettings(address=address, port=port)
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "[::", "1.2.3", ":2121", "[::1]:"])
+@pytest.mark.parametrize(
+    "text", ["", "localhost", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "[::", "1.2.3", ":2121", "[::1]:"]
+)
 def test_what_is_no_listener_is_refused(text):
     with pytest.raises(Unfit):
         ListenSettings.parse(text)

@@ -68,7 +68,13 @@ def test_an_empty_path_stays_empty(tables):
 
 
 def test_every_problem_is_told_with_its_path(tables):
-    table = {"name": 3, "patience": "soon", "inner": {"depth": "2"}, "several": [{}, {"depth": 10}], "named": {"ann": {"depth": -1}}}
+    table = {
+        "name": 3,
+        "patience": "soon",
+        "inner": {"depth": "2"},
+        "several": [{}, {"depth": 10}],
+        "named": {"ann": {"depth": -1}},
+    }
     assert problems(tables, table) == [
         "ftpd.toml: outer.name: found 3; it must be text in quotes",
         "ftpd.toml: outer.patience: found 'soon'; it must be a duration such as 90, '90 s', '5 min', '2 h' or '7 d'",

@@ -39,7 +39,8 @@ def test_an_anonymous_upload_in_ascii_that_was_cut():
 
 
 @pytest.mark.parametrize(
-    ("path", "field"), [("/a b", "/a_b"), ("/a\nb", "/a\\nb"), ("/\x1b[2J", "/\\x1b[2J"), ("/\xa0", "/\\xa0"), ("/caf\udce9", "/caf\\xe9")]
+    ("path", "field"),
+    [("/a b", "/a_b"), ("/a\nb", "/a\\nb"), ("/\x1b[2J", "/\\x1b[2J"), ("/\xa0", "/\\xa0"), ("/caf\udce9", "/caf\\xe9")],
 )
 def test_a_name_is_one_field_whatever_is_in_it(path, field):
     line = xferlog_line(event(path=path), NOW)

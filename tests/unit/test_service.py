@@ -1,0 +1,151 @@
+"""The wiring: what is refused at start, what is bound, what is closed."""
+
+from __future__ import annotations
+
+import socket
+
+import attrs
+import pytest
+from twisted.application.service import IService
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from ftpd.accounts.settings import AnonymousSettings
+from ftpd.config.load import parse_config
+from ftpd.config.tree import Config, ListenSettings, LoginSettings, StorageSettings
+from ftpd.logs.settings import LogSettings, TargetSettings
+from ftpd.login.password_file import PasswordFileSettings
+from ftpd.schema import ConfigError, FilePath
+from ftpd.service import CannotListen, make_service
+from ftpd.storage.local import LocalSettings
+from ftpd.testing.fakes import spin
+
+
+@pytest.fixture
+def reactor():
+    reactor = EPollReactor()
+    yield reactor
+    # What `reactor.run` would have closed.
+    for reader in reactor.removeAll():
+        reader.connectionLost(None)
+    reactor._poller.close()
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "hello.txt").write_text("hello")
+    return Config(
+        listen=(ListenSettings(port=0),),
+        storage=StorageSettings(settings=LocalSettings(root=FilePath(str(tmp_path)))),
+        anonymous=AnonymousSettings(enabled=True),
+    )
+
+
+def greeting(reactor, server):
+    with socket.create_connection(server.listeners[0].address, timeout=10) as client:
+        client.setblocking(False)
+        for _ in range(200):
+            reactor.iterate(0.02)
+            try:
+                return client.recv(1000)
+            except BlockingIOError:
+                continue
+    return b""
+
+
+def test_the_server_is_a_service(reactor, config):
+    server = make_service(config, reactor)
+    assert verifyObject(IService, server)
+    spin(reactor, server.stopService())
+
+
+def test_a_started_server_greets_and_a_stopped_one_refuses(reactor, config):
+    server = make_service(config, reactor)
+    server.startService()
+    address = server.listeners[0].address
+    assert greeting(reactor, server) == b"220 ftpd ready.\r\n"
+    spin(reactor, server.stopService())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
+
+
+def test_ipv4_and_ipv6_take_the_same_port(reactor, config):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    listen = (ListenSettings(address="0.0.0.0", port=port), ListenSettings(address="::", port=port))
+    server = make_service(attrs.evolve(config, listen=listen), reactor)
+    try:
+        server.startService()
+        assert [listener.address for listener in server.listeners] == [("0.0.0.0", port), ("::", port)]
+    finally:
+        spin(reactor, server.stopService())
+
+
+def test_a_busy_port_is_one_sentence(reactor, config):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        server = make_service(attrs.evolve(config, listen=(ListenSettings(port=port),)), reactor)
+        with pytest.raises(CannotListen) as caught:
+            server.startService()
+        spin(reactor, server.stopService())
+    assert str(caught.value) == (
+        f"Cannot listen on 127.0.0.1 port {port}: another program, perhaps another ftpd, listens there already."
+    )
+
+
+def test_an_address_of_another_machine_is_one_sentence(reactor, config):
+    server = make_service(attrs.evolve(config, listen=(ListenSettings(address="192.0.2.1", port=0),)), reactor)
+    with pytest.raises(CannotListen, match=r"^Cannot listen on 192\.0\.2\.1 port 0: this machine does not have that address\.$"):
+        server.startService()
+    spin(reactor, server.stopService())
+
+
+def test_a_reactor_without_descriptors_is_refused(config):
+    with pytest.raises(ConfigError, match=r"Clock cannot watch file descriptors \(no IReactorFDSet\)"):
+        make_service(config, Clock())
+
+
+def test_a_missing_password_file_is_told_with_its_place(reactor, config, tmp_path):
+    login = LoginSettings(settings=PasswordFileSettings(path=FilePath(str(tmp_path / "none"))))
+    with pytest.raises(ConfigError, match=r"^login\[1\]\.path: cannot read .*none: No such file or directory"):
+        make_service(attrs.evolve(config, login=(LoginSettings(kind="memory", settings=memory()), login)), reactor)
+
+
+def test_a_log_file_that_cannot_be_opened_is_told_with_its_place(reactor, config, tmp_path):
+    log = LogSettings(targets=(TargetSettings(), TargetSettings(file=FilePath(str(tmp_path / "no" / "ftpd.log")))))
+    with pytest.raises(ConfigError, match=r"^log\.targets\[1\]: cannot open .*ftpd\.log: No such file or directory$"):
+        make_service(attrs.evolve(config, log=log), reactor)
+
+
+def test_a_verb_in_an_extension_directory_is_served(reactor, config, tmp_path):
+    (tmp_path / "hello.py").write_text(
+        "from ftpd.ftp.command import command, nothing\n"
+        "from ftpd.ftp.wire.replies import Reply\n\n\n"
+        "@command('XHELLO', takes=nothing, rfc='none')\n"
+        "async def hello(session, argument):\n"
+        '    """Say hello."""\n'
+        "    return Reply(200, 'Hello')\n"
+    )
+    extended = attrs.evolve(config, extensions=parse_config(f'[extensions]\ndirectories = ["{tmp_path}"]').extensions)
+    server = make_service(extended, reactor)
+    assert {b"XHELLO", b"RETR"} <= set(server.listeners[0].factory.commands)
+    spin(reactor, server.stopService())
+
+
+def test_logs_are_closed_with_the_server(reactor, config, tmp_path):
+    log = LogSettings(targets=(TargetSettings(file=FilePath(str(tmp_path / "ftpd.log"))),))
+    server = make_service(attrs.evolve(config, log=log), reactor)
+    server.startService()
+    spin(reactor, server.stopService())
+    size = (tmp_path / "ftpd.log").stat().st_size
+    spin(reactor, make_service(config, reactor).stopService())
+    assert size > 0
+    assert (tmp_path / "ftpd.log").stat().st_size == size
+
+
+def memory():
+    from ftpd.login.memory import MemorySettings
+
+    return MemorySettings()
