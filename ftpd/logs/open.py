@@ -47,7 +47,8 @@ class OpenLogs:
             try:
                 target.reopen()
             except OSError as error:
-                self._log.error("log file not opened again, the old one stays in use: {error}", error=error)
+                self._log.error("log file not opened anew, the old one stays in use: {error}", error=error)
+        self._log.info("log files opened anew")
 
     def close(self) -> None:
         """Take the targets off and close the files; may be called twice."""

@@ -480,7 +480,7 @@ class _LocalKind:
     def make(self, settings: LocalSettings, threads: StoreThreads) -> LocalStore:
         """Return the store.  The root need not be there yet (it may be mounted later), but must be named."""
         if not settings.root:
-            raise ConfigError([Problem("", "storage.local.root", "not set", "a directory")])
+            raise ConfigError([Problem("", "root", "not set", "a directory")])
         return LocalStore(settings, threads)
 
 

@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.load import parse_config
 from ftpd.config.tree import Config, ListenSettings, LoginSettings, StorageSettings
-from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.login.password_file import PasswordFileSettings
+from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.schema import ConfigError, FilePath
 from ftpd.service import CannotListen, make_service
 from ftpd.storage.local import LocalSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_the_sample_with_its_examples_uncommented_can_be_read():
 def test_every_setting_of_the_sample_has_a_sentence_above_it():
     lines = sample().splitlines()
     bare = [
-        line for above, line in zip(lines, lines[1:], strict=False) if re.match(r"#?\w+ = ", line) and not above.startswith("# ")
+        line for above, line in itertools.pairwise(lines) if re.match(r"#?\w+ = ", line) and not above.startswith("# ")
     ]
     assert bare == []
 
