@@ -121,7 +121,7 @@ class Environment:
 
     def _install(self, lock: int) -> None:
         _say(f"installing {len(self.requirements)} packages and what they need:")
-        pip: list[str | Path] = [self.python, "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        pip: list[str | Path] = [self.python, "-I", "-u", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
         self._run([*pip, *self.requirements], lock, explain_pip)
 
     def _point_at_checkout(self) -> None:
@@ -180,7 +180,7 @@ def find_or_make(name: str, extra: str | None = None) -> Environment:
     not ours).  One that is whole is taken wherever it lies: root may make it, a service account use it.  Raises EnvironmentFault.
     """
     requirements = _requirements(CHECKOUT / "setup.cfg", extra)
-    places = [Environment(directory, requirements) for directory in (CHECKOUT / name, _cache_folder() / name)]
+    places = [Environment(folder / name, requirements) for folder in (CHECKOUT, *_cache_folders())]
     for environment in places:
         if environment.is_complete:
             return environment
@@ -191,9 +191,8 @@ def find_or_make(name: str, extra: str | None = None) -> Environment:
             except OSError as error:
                 raise EnvironmentFault(f"cannot make the environment: {error}.") from error
             return environment
-    raise EnvironmentFault(
-        f"cannot write {places[0].directory} nor {places[1].directory}; set XDG_CACHE_HOME to a folder that can be written."
-    )
+    tried = " nor ".join(str(environment.directory) for environment in places)
+    raise EnvironmentFault(f"cannot write {tried}; set XDG_CACHE_HOME to a folder that can be written.")
 
 
 def _requirements(setup: Path, extra: str | None) -> tuple[str, ...]:
@@ -205,13 +204,11 @@ def _requirements(setup: Path, extra: str | None) -> tuple[str, ...]:
     return tuple(line for text in lists for line in text.split("\n") if line)
 
 
-def _cache_folder() -> Path:
-    """The user's folder for this checkout, told apart from other checkouts by its path."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = (
-        Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), ".cache")
-    )  # XDG base directories: relative is ignored
-    return folder.absolute() / "ftpd" / hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]
+def _cache_folders() -> list[Path]:
+    """The user's folder for this checkout, told apart from other checkouts by its path; none for a user without a home."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # the XDG specification: one that is not absolute is ignored
+    base = named if named.is_absolute() else Path(os.path.expanduser("~"), ".cache")
+    return [base / "ftpd" / hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]] if base.is_absolute() else []
 
 
 @contextmanager

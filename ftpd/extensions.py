@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
-__all__ = ["gather", "kinds", "load_file"]
+__all__ = ["gather", "kind", "kinds", "load_file"]
 
 _log = Logger()
 
@@ -35,6 +35,18 @@ def kinds(interface: InterfaceClass, package: str, directories: Iterable[str] = 
         if found.setdefault(provider.name, provider) is not provider:
             _log.warn("extension {name!r} is left out: there is one of that name already", name=provider.name)
     return found
+
+
+def kind(interface: InterfaceClass, package: str, name: str, directories: Iterable[str] = ()) -> Any:
+    """Return the one provider of *interface* that is called *name*; raises `KeyError`.
+
+    What is ours stands in the module of its name, which is looked at first: a start then reads one module, and no plugin folder.
+    """
+    if importlib.util.find_spec(f"{package}.{name}") is not None:
+        for candidate in vars(importlib.import_module(f"{package}.{name}")).values():
+            if interface.providedBy(candidate) and candidate.name == name:
+                return candidate
+    return kinds(interface, package, directories)[name]
 
 
 def gather(

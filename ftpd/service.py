@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from ftpd.accounts.limits import Limits
 from ftpd.accounts.realm import TransferRealm
 from ftpd.accounts.settings import SettingsAccounts
-from ftpd.config.kinds import login_kinds, store_kinds
+from ftpd.config.kinds import login_kind, store_kind
 from ftpd.config.tree import Config, ListenSettings
 from ftpd.errors import FileTransferError
 from ftpd.events import Events
@@ -37,7 +37,7 @@ from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
-from ftpd.schema import ConfigError, Problem
+from ftpd.schema import ConfigError, FilePath, Problem
 from ftpd.spi import DataPorts, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
@@ -288,24 +288,32 @@ def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:
 
 def _make_store(config: Config, threads: StoreThreads) -> Store:
     storage = config.storage
-    kind = store_kinds(config.extensions.directories)[storage.kind]
+    kind = _kind(store_kind, storage.kind, config, "storage.kind")
     settings = storage.settings if storage.settings is not None else kind.settings()
     store: Store = _made(kind, settings, threads, f"storage.{storage.kind}")
     return ReadOnly(store) if storage.read_only else store
 
 
 def _make_checkers(config: Config, threads: Threads) -> list[Any]:
-    kinds = login_kinds(config.extensions.directories) if config.login else {}
     checkers: list[Any] = []
     problems: list[Problem] = []
     for index, login in enumerate(config.login):
         try:
-            checkers.append(_made(kinds[login.kind], login.settings, threads, f"login[{index}]"))
+            kind = _kind(login_kind, login.kind, config, f"login[{index}].kind")
+            checkers.append(_made(kind, login.settings, threads, f"login[{index}]"))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
     return checkers
+
+
+def _kind(find: Callable[[str, tuple[FilePath, ...]], Any], name: str, config: Config, path: str) -> Any:
+    """Find a kind by *name*: a tree that a program built may name one that there is not."""
+    try:
+        return find(name, config.extensions.directories)
+    except KeyError:
+        raise ConfigError([Problem("", path, f"there is no kind {name!r}", "")]) from None
 
 
 def _made(kind: Any, settings: Any, threads: Threads, path: str) -> Any:

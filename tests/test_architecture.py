@@ -32,7 +32,6 @@ FLOORS = {
     "ftpd.storage": 2,
     "ftpd.login": 2,
     "ftpd.transfer": 2,
-    "ftpd.state": 2,
     "ftpd.extensions": 2,
     "ftpd.threads": 2,
     "ftpd.logs": 2,

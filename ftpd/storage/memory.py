@@ -263,7 +263,7 @@ class MemoryFilesystem:
             raise IsADirectory(path)
         if expected_size is not None and self._store.used + expected_size > self._store.capacity:
             raise NoSpace(path)
-        folder = self._folder(path.parent)
+        folder = self._parent(path)
         _check_name(path)
         if mode is WriteMode.UNIQUE:
             return self._begin_unique(folder, path, permissions)
@@ -277,7 +277,7 @@ class MemoryFilesystem:
         return self._begin(folder, path, self._store.new_file(permissions), 0, is_exclusive=mode is WriteMode.CREATE)
 
     async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
-        if path.is_root or path.name in (folder := self._folder(path.parent)).entries:
+        if path.is_root or path.name in (folder := self._parent(path)).entries:
             raise AlreadyExists(path)
         _check_name(path)
         folder.entries[path.name] = self._store.new_folder(permissions)
@@ -292,12 +292,12 @@ class MemoryFilesystem:
             raise NotEmpty(path)
         for file in gone.kept.values():
             self._store.release(file)
-        del self._folder(path.parent).entries[path.name]
+        del self._parent(path).entries[path.name]
 
     async def remove_file(self, path: VirtualPath) -> None:
         if isinstance(self._visible(path), _Folder):
             raise IsADirectory(path)
-        folder = self._folder(path.parent)
+        folder = self._parent(path)
         key = (self._account.name, path.name)
         kept = folder.kept.get(key)
         node = folder.entries.get(path.name)
@@ -317,7 +317,7 @@ class MemoryFilesystem:
             return
         if new.is_within(old):
             raise BadName(new, "Not a valid name or operation here")
-        source, target = self._folder(old.parent), self._folder(new.parent)
+        source, target = self._parent(old), self._parent(new)
         _check_name(new)
         node = source.entries.get(old.name)
         if node is not None:
@@ -341,28 +341,35 @@ class MemoryFilesystem:
     async def close(self) -> None:
         """Nothing to free."""
 
-    def _node(self, path: VirtualPath) -> _Node:
+    def _node(self, path: VirtualPath, about: VirtualPath | None = None) -> _Node:
+        """Return what has the name *path*; errors are about *about*, which it may be only the way to."""
         node: _Node = self._top
         for name in path.parts:
             if not isinstance(node, _Folder):
-                raise NotADirectory(path)
+                raise NotADirectory(about or path)
             below = node.entries.get(name)
             if below is None:
-                raise NotFound(path)
+                raise NotFound(about or path)
             node = below
         return node
 
     def _folder(self, path: VirtualPath) -> _Folder:
-        node = self._node(path)
+        return self._as_folder(path, path)
+
+    def _parent(self, path: VirtualPath) -> _Folder:
+        return self._as_folder(path.parent, path)
+
+    def _as_folder(self, path: VirtualPath, about: VirtualPath) -> _Folder:
+        node = self._node(path, about)
         if not isinstance(node, _Folder):
-            raise NotADirectory(path)
+            raise NotADirectory(about)
         return node
 
     def _visible(self, path: VirtualPath) -> _Node:
         """Return what *path* means to this account: the kept part of its own cut upload before the published file."""
         if path.is_root:
             return self._top
-        folder = self._folder(path.parent)
+        folder = self._parent(path)
         _check_name(path)
         return folder.kept.get((self._account.name, path.name)) or self._node(path)
 

@@ -6,13 +6,14 @@ Public, apart from our own stores, so that a store of yours proves itself in fiv
         def make_store(self) -> Store:
             return MyStore(...)
 
-The store must be empty and accept any account.  `run` is for stores that really wait.
+The store must be empty and accept any account.  `run` is for stores that really wait.  A store that stages uploads inherits
+:class:`StagedUploadContract` instead, one that keeps the parts of cut uploads :class:`KeptPartContract`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -34,7 +35,7 @@ from ftpd.spi import Filesystem, Store, WritableFile
 from ftpd.testing.fakes import finish
 from ftpd.values import Account, Attributes, FileInfo, FileKind, WriteMode
 
-__all__ = ["FilesystemContract"]
+__all__ = ["FilesystemContract", "KeptPartContract", "StagedUploadContract"]
 
 T = TypeVar("T")
 
@@ -68,11 +69,8 @@ def path(text: str) -> VirtualPath:
     return VirtualPath.parse(text)
 
 
-class FilesystemContract:
-    """Inherit it, and say `make_store`."""
-
-    keeps_parts: ClassVar[bool] = True  # a cut upload can be resumed by its account, and is not published
-    is_staged: ClassVar[bool] = True  # an upload is invisible until its commit
+class _Shorthands:
+    """What the tests say in one word: `ann` is who works, `bob` is somebody else."""
 
     _files: Filesystem | None = None
 
@@ -83,8 +81,6 @@ class FilesystemContract:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the result of *coroutine*; by default it must not have to wait."""
         return finish(coroutine)
-
-    # Shorthands; `ann` is who works, `bob` is somebody else.
 
     @property
     def store(self) -> Store:
@@ -152,6 +148,10 @@ class FilesystemContract:
             self.run(coroutine)
         if names is not None:
             assert caught.value.path == path(names)
+
+
+class FilesystemContract(_Shorthands):
+    """What every store promises."""
 
     # What is there
 
@@ -252,36 +252,6 @@ class FilesystemContract:
 
     # Uploads
 
-    def test_an_upload_shows_at_its_commit(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        upload = self.begin("/a")
-        self.write(upload, b"hello")
-        assert self.entries() == {}
-        self.fails(NotFound, self.bob.stat(path("/a")))
-        self.run(upload.commit())
-        assert list(self.entries()) == ["a"]
-
-    def test_the_old_file_stands_until_the_commit(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        self.put("/a", b"old")
-        upload = self.begin("/a")
-        self.write(upload, b"new content")
-        assert self.get("/a") == b"old"
-        self.run(upload.commit())
-        assert self.get("/a") == b"new content"
-
-    def test_a_reader_keeps_what_it_opened(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        self.put("/a", b"old")
-        file = self.run(self.ann.open_read(path("/a")))
-        self.put("/a", b"new content")
-        assert file.info.size == 3
-        assert self.run(file.read_at(0, 100)) == b"old"
-        self.run(file.close())
-
     def test_a_shorter_file_leaves_nothing_of_the_longer(self) -> None:
         self.put("/a", b"a long content")
         self.put("/a", b"short")
@@ -300,36 +270,6 @@ class FilesystemContract:
         self.fails(AlreadyExists, self.ann.open_write(path("/a"), mode=WriteMode.CREATE))
         self.run(self.ann.make_directory(path("/d")))
         self.fails(AlreadyExists, self.ann.open_write(path("/d"), mode=WriteMode.CREATE))
-
-    def test_create_does_not_overwrite_what_came_meanwhile(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        upload = self.begin("/a", WriteMode.CREATE)
-        self.write(upload, b"mine")
-        self.put("/a", b"theirs")
-        self.fails(AlreadyExists, upload.commit())
-        assert self.get("/a") == b"theirs"
-        assert list(self.entries()) == ["a"]
-
-    def test_two_uploads_to_one_name_are_whole_and_the_last_commit_wins(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        first, second = self.begin("/a"), self.begin("/a")
-        self.write(first, b"first, and longer")
-        self.write(second, b"second")
-        self.run(second.commit())
-        assert self.get("/a") == b"second"
-        self.run(first.commit())
-        assert self.get("/a") == b"first, and longer"
-
-    def test_an_upload_does_not_replace_a_directory_made_meanwhile(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        upload = self.begin("/a")
-        self.write(upload, b"x")
-        self.run(self.ann.make_directory(path("/a")))
-        self.fails(IsADirectory, upload.commit())
-        assert self.stat("/a").kind is FileKind.DIRECTORY
 
     def test_unique_takes_the_wanted_name_where_it_is_free(self) -> None:
         upload = self.begin("/a", WriteMode.UNIQUE)
@@ -387,162 +327,10 @@ class FilesystemContract:
         self.run(self.begin("/a", permissions=0o644).commit())
         assert self.stat("/a").mode == 0o600
 
-    # Cut uploads
-
-    def test_a_cut_upload_is_not_published(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        self.cut("/a", b"half")
-        assert self.entries() == {}
-        self.fails(NotFound, self.ann.open_read(path("/a")))
-        self.fails(NotFound, self.bob.stat(path("/a")))
-
-    def test_a_cut_overwrite_leaves_the_old_file(self) -> None:
-        if not self.is_staged:
-            pytest.skip("writes in place")
-        self.put("/a", b"old content")
-        self.cut("/a", b"half")
-        assert self.get("/a") == b"old content"
-        assert self.stat("/a", self.bob).size == 11
-        assert self.entries()["a"].size == 11
-
     def test_an_upload_cut_before_its_first_byte_leaves_nothing(self) -> None:
         self.cut("/a", b"")
         self.fails(NotFound, self.ann.stat(path("/a")))
         assert self.entries() == {}
-
-    def _need_kept_parts(self) -> None:
-        if not self.keeps_parts:
-            pytest.skip("keeps no parts")
-
-    def test_a_kept_part_is_there_for_its_account(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        info = self.stat("/a")
-        assert (info.name, info.kind, info.size) == ("a", FileKind.FILE, 4)
-
-    def test_a_kept_part_is_there_for_another_session_of_its_account(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        assert self.stat("/a", self.open("ann")).size == 4
-
-    def test_a_kept_part_hides_the_published_file_from_stat_only(self) -> None:
-        self._need_kept_parts()
-        self.put("/a", b"old content")
-        self.cut("/a", b"half")
-        assert self.stat("/a").size == 4
-        assert self.get("/a") == b"old content"
-
-    def test_a_resumed_part_is_published_whole(self) -> None:
-        self._need_kept_parts()
-        self.put("/a", b"old content")
-        self.cut("/a", b"half")
-        upload = self.begin("/a", WriteMode.RESUME, 4)
-        assert upload.start == 4
-        self.write(upload, b" and half")
-        assert self.get("/a") == b"old content"
-        assert self.run(upload.commit()).size == 13
-        assert self.get("/a", self.bob) == b"half and half"
-        assert self.stat("/a").size == 13
-        assert list(self.entries()) == ["a"]
-
-    def test_append_goes_on_behind_the_kept_part(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        self.put("/a", b" and half", WriteMode.APPEND)
-        assert self.get("/a") == b"half and half"
-
-    def test_resuming_before_the_end_of_the_part_drops_its_rest(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"0123456789")
-        self.put("/a", b"x", WriteMode.RESUME, 3)
-        assert self.get("/a") == b"012x"
-
-    def test_resuming_behind_the_end_of_the_part_is_refused(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        self.fails(BadOffset, self.ann.open_write(path("/a"), mode=WriteMode.RESUME, offset=5))
-        assert self.stat("/a").size == 4
-
-    def test_a_part_can_be_cut_twice(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"one")
-        self.cut("/a", b" two", mode=WriteMode.APPEND)
-        assert self.stat("/a").size == 7
-        self.put("/a", b" three", WriteMode.APPEND)
-        assert self.get("/a") == b"one two three"
-
-    def test_a_part_that_is_resumed_is_busy_for_others(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        upload = self.begin("/a", WriteMode.RESUME, 4)
-        again = self.open("ann")
-        self.fails(Busy, again.open_write(path("/a"), mode=WriteMode.RESUME, offset=4))
-        self.fails(Busy, again.open_write(path("/a"), mode=WriteMode.APPEND))
-        self.run(upload.abandon())
-        assert self.stat("/a").size == 4
-        self.run(self.begin("/a", WriteMode.RESUME, 4).abandon())
-
-    def test_a_part_of_one_account_is_not_anothers(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half of ann")
-        self.cut("/a", b"bob's", self.bob)
-        assert self.stat("/a").size == 11
-        assert self.stat("/a", self.bob).size == 5
-        self.fails(BadOffset, self.open("eve").open_write(path("/a"), mode=WriteMode.RESUME, offset=1))
-
-    def test_anonymous_visitors_share_no_parts(self) -> None:
-        self._need_kept_parts()
-        visitor = self.open("anonymous", is_anonymous=True)
-        self.cut("/a", b"half", visitor)
-        self.fails(NotFound, visitor.stat(path("/a")))
-
-    def test_a_full_upload_drops_the_part(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half of something else")
-        self.put("/a", b"whole")
-        assert self.stat("/a").size == 5
-        self.put("/a", b"+", WriteMode.APPEND)
-        assert self.get("/a") == b"whole+"
-
-    def test_a_cut_overwrite_replaces_the_part_before_it(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"first attempt")
-        self.cut("/a", b"second")
-        assert self.stat("/a").size == 6
-
-    def test_removing_the_name_removes_the_part(self) -> None:
-        self._need_kept_parts()
-        self.put("/a", b"old content")
-        self.cut("/a", b"half")
-        self.run(self.ann.remove_file(path("/a")))
-        self.fails(NotFound, self.ann.stat(path("/a")))
-        self.cut("/b", b"half")
-        self.run(self.ann.remove_file(path("/b")))
-        self.fails(NotFound, self.ann.stat(path("/b")))
-
-    def test_renaming_takes_the_part_along(self) -> None:
-        self._need_kept_parts()
-        self.cut("/a", b"half")
-        self.run(self.ann.rename(path("/a"), path("/b")))
-        self.fails(NotFound, self.ann.stat(path("/a")))
-        self.put("/b", b" and half", WriteMode.APPEND)
-        assert self.get("/b") == b"half and half"
-
-    def test_a_directory_with_nothing_but_parts_can_be_removed(self) -> None:
-        self._need_kept_parts()
-        self.run(self.ann.make_directory(path("/d")))
-        self.cut("/d/a", b"half")
-        self.cut("/d/b", b"half", self.bob)
-        self.run(self.ann.remove_directory(path("/d")))
-        assert self.entries() == {}
-
-    def test_a_part_of_the_longest_name_is_kept(self) -> None:
-        self._need_kept_parts()
-        name = "/" + "n" * 255
-        self.cut(name, b"half")
-        self.put(name, b" and half", WriteMode.APPEND)
-        assert self.get(name) == b"half and half"
 
     # Published files, in place
 
@@ -616,7 +404,7 @@ class FilesystemContract:
 
     def test_a_long_listing_is_whole(self) -> None:
         for number in range(1300):
-            self.run(self.begin(f"/{number:04}").commit())
+            self.run(self.ann.make_directory(path(f"/{number:04}")))
         assert sorted(self.entries()) == [f"{number:04}" for number in range(1300)]
 
     def test_a_listing_can_be_left_and_closed_twice(self) -> None:
@@ -712,3 +500,184 @@ class FilesystemContract:
         self.run(self.ann.close())
         self.run(self.store.close())
         self.run(self.store.close())
+
+
+class StagedUploadContract(FilesystemContract):
+    """What a store promises besides whose uploads are invisible until their commit."""
+
+    def test_an_upload_shows_at_its_commit(self) -> None:
+        upload = self.begin("/a")
+        self.write(upload, b"hello")
+        assert self.entries() == {}
+        self.fails(NotFound, self.bob.stat(path("/a")))
+        self.run(upload.commit())
+        assert list(self.entries()) == ["a"]
+
+    def test_the_old_file_stands_until_the_commit(self) -> None:
+        self.put("/a", b"old")
+        upload = self.begin("/a")
+        self.write(upload, b"new content")
+        assert self.get("/a") == b"old"
+        self.run(upload.commit())
+        assert self.get("/a") == b"new content"
+
+    def test_a_reader_keeps_what_it_opened(self) -> None:
+        self.put("/a", b"old")
+        file = self.run(self.ann.open_read(path("/a")))
+        self.put("/a", b"new content")
+        assert file.info.size == 3
+        assert self.run(file.read_at(0, 100)) == b"old"
+        self.run(file.close())
+
+    def test_create_does_not_overwrite_what_came_meanwhile(self) -> None:
+        upload = self.begin("/a", WriteMode.CREATE)
+        self.write(upload, b"mine")
+        self.put("/a", b"theirs")
+        self.fails(AlreadyExists, upload.commit())
+        assert self.get("/a") == b"theirs"
+        assert list(self.entries()) == ["a"]
+
+    def test_two_uploads_to_one_name_are_whole_and_the_last_commit_wins(self) -> None:
+        first, second = self.begin("/a"), self.begin("/a")
+        self.write(first, b"first, and longer")
+        self.write(second, b"second")
+        self.run(second.commit())
+        assert self.get("/a") == b"second"
+        self.run(first.commit())
+        assert self.get("/a") == b"first, and longer"
+
+    def test_an_upload_does_not_replace_a_directory_made_meanwhile(self) -> None:
+        upload = self.begin("/a")
+        self.write(upload, b"x")
+        self.run(self.ann.make_directory(path("/a")))
+        self.fails(IsADirectory, upload.commit())
+        assert self.stat("/a").kind is FileKind.DIRECTORY
+
+    def test_a_cut_upload_is_not_published(self) -> None:
+        self.cut("/a", b"half")
+        assert self.entries() == {}
+        self.fails(NotFound, self.ann.open_read(path("/a")))
+        self.fails(NotFound, self.bob.stat(path("/a")))
+
+    def test_a_cut_overwrite_leaves_the_old_file(self) -> None:
+        self.put("/a", b"old content")
+        self.cut("/a", b"half")
+        assert self.get("/a") == b"old content"
+        assert self.stat("/a", self.bob).size == 11
+        assert self.entries()["a"].size == 11
+
+
+class KeptPartContract(StagedUploadContract):
+    """What a store promises besides that keeps the part of a cut upload for its account to resume."""
+
+    def test_a_kept_part_is_there_for_its_account(self) -> None:
+        self.cut("/a", b"half")
+        info = self.stat("/a")
+        assert (info.name, info.kind, info.size) == ("a", FileKind.FILE, 4)
+
+    def test_a_kept_part_is_there_for_another_session_of_its_account(self) -> None:
+        self.cut("/a", b"half")
+        assert self.stat("/a", self.open("ann")).size == 4
+
+    def test_a_kept_part_hides_the_published_file_from_stat_only(self) -> None:
+        self.put("/a", b"old content")
+        self.cut("/a", b"half")
+        assert self.stat("/a").size == 4
+        assert self.get("/a") == b"old content"
+
+    def test_a_resumed_part_is_published_whole(self) -> None:
+        self.put("/a", b"old content")
+        self.cut("/a", b"half")
+        upload = self.begin("/a", WriteMode.RESUME, 4)
+        assert upload.start == 4
+        self.write(upload, b" and half")
+        assert self.get("/a") == b"old content"
+        assert self.run(upload.commit()).size == 13
+        assert self.get("/a", self.bob) == b"half and half"
+        assert self.stat("/a").size == 13
+        assert list(self.entries()) == ["a"]
+
+    def test_append_goes_on_behind_the_kept_part(self) -> None:
+        self.cut("/a", b"half")
+        self.put("/a", b" and half", WriteMode.APPEND)
+        assert self.get("/a") == b"half and half"
+
+    def test_resuming_before_the_end_of_the_part_drops_its_rest(self) -> None:
+        self.cut("/a", b"0123456789")
+        self.put("/a", b"x", WriteMode.RESUME, 3)
+        assert self.get("/a") == b"012x"
+
+    def test_resuming_behind_the_end_of_the_part_is_refused(self) -> None:
+        self.cut("/a", b"half")
+        self.fails(BadOffset, self.ann.open_write(path("/a"), mode=WriteMode.RESUME, offset=5))
+        assert self.stat("/a").size == 4
+
+    def test_a_part_can_be_cut_twice(self) -> None:
+        self.cut("/a", b"one")
+        self.cut("/a", b" two", mode=WriteMode.APPEND)
+        assert self.stat("/a").size == 7
+        self.put("/a", b" three", WriteMode.APPEND)
+        assert self.get("/a") == b"one two three"
+
+    def test_a_part_that_is_resumed_is_busy_for_others(self) -> None:
+        self.cut("/a", b"half")
+        upload = self.begin("/a", WriteMode.RESUME, 4)
+        again = self.open("ann")
+        self.fails(Busy, again.open_write(path("/a"), mode=WriteMode.RESUME, offset=4))
+        self.fails(Busy, again.open_write(path("/a"), mode=WriteMode.APPEND))
+        self.run(upload.abandon())
+        assert self.stat("/a").size == 4
+        self.run(self.begin("/a", WriteMode.RESUME, 4).abandon())
+
+    def test_a_part_of_one_account_is_not_anothers(self) -> None:
+        self.cut("/a", b"half of ann")
+        self.cut("/a", b"bob's", self.bob)
+        assert self.stat("/a").size == 11
+        assert self.stat("/a", self.bob).size == 5
+        self.fails(BadOffset, self.open("eve").open_write(path("/a"), mode=WriteMode.RESUME, offset=1))
+
+    def test_anonymous_visitors_share_no_parts(self) -> None:
+        visitor = self.open("anonymous", is_anonymous=True)
+        self.cut("/a", b"half", visitor)
+        self.fails(NotFound, visitor.stat(path("/a")))
+
+    def test_a_full_upload_drops_the_part(self) -> None:
+        self.cut("/a", b"half of something else")
+        self.put("/a", b"whole")
+        assert self.stat("/a").size == 5
+        self.put("/a", b"+", WriteMode.APPEND)
+        assert self.get("/a") == b"whole+"
+
+    def test_a_cut_overwrite_replaces_the_part_before_it(self) -> None:
+        self.cut("/a", b"first attempt")
+        self.cut("/a", b"second")
+        assert self.stat("/a").size == 6
+
+    def test_removing_the_name_removes_the_part(self) -> None:
+        self.put("/a", b"old content")
+        self.cut("/a", b"half")
+        self.run(self.ann.remove_file(path("/a")))
+        self.fails(NotFound, self.ann.stat(path("/a")))
+        self.cut("/b", b"half")
+        self.run(self.ann.remove_file(path("/b")))
+        self.fails(NotFound, self.ann.stat(path("/b")))
+
+    def test_renaming_takes_the_part_along(self) -> None:
+        self.cut("/a", b"half")
+        self.run(self.ann.rename(path("/a"), path("/b")))
+        self.fails(NotFound, self.ann.stat(path("/a")))
+        self.put("/b", b" and half", WriteMode.APPEND)
+        assert self.get("/b") == b"half and half"
+
+    def test_a_directory_with_nothing_but_parts_can_be_removed(self) -> None:
+        self.run(self.ann.make_directory(path("/d")))
+        self.cut("/d/a", b"half")
+        self.cut("/d/b", b"half", self.bob)
+        self.run(self.ann.remove_directory(path("/d")))
+        assert self.entries() == {}
+
+    def test_a_part_of_the_longest_name_is_kept(self) -> None:
+        name = "/" + "n" * 255
+        self.cut(name, b"half")
+        self.put(name, b" and half", WriteMode.APPEND)
+        assert self.get(name) == b"half and half"

@@ -16,13 +16,13 @@ from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.resolve import KernelResolver, Resolver, WalkResolver
 from ftpd.testing.fakes import InlineThreads, spin
-from ftpd.testing.filesystem_contract import FilesystemContract
+from ftpd.testing.filesystem_contract import FilesystemContract, KeptPartContract, StagedUploadContract
 from ftpd.threads import Pool
 
 T = TypeVar("T")
 
 
-class TestMemory(FilesystemContract):
+class TestMemory(KeptPartContract):
     def make_store(self) -> Store:
         return MemoryStore()
 
@@ -35,39 +35,39 @@ class OnDisk(FilesystemContract):
         self.root = tmp_path
 
     def make_store(self) -> Store:
-        settings = LocalSettings(root=FilePath(str(self.root)), **self.settings)
-        return LocalStore(settings, InlineThreads(), resolver=self.make_resolver())
+        return LocalStore(self.make_settings(), InlineThreads(), resolver=self.make_resolver())
+
+    def make_settings(self) -> LocalSettings:
+        # fdatasync costs milliseconds each: two of the classes below pay them.
+        return LocalSettings(root=FilePath(str(self.root)), **{"durable": "none", **self.settings})
 
     def make_resolver(self) -> Resolver:
         return WalkResolver()
 
 
 @pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or sandbox has no openat2")
-class TestLocalByKernel(OnDisk):
+class TestLocalByKernel(OnDisk, KeptPartContract):
     def make_resolver(self) -> Resolver:
         return KernelResolver()
 
 
-class TestLocalByWalk(OnDisk):
+class TestLocalByWalk(OnDisk, KeptPartContract):
     pass
 
 
-class TestLocalInFullDurability(OnDisk):
+class TestLocalInFullDurability(OnDisk, KeptPartContract):
     settings: ClassVar[dict[str, Any]] = {"durable": "full"}
 
 
-class TestLocalWithoutDurability(OnDisk):
-    settings: ClassVar[dict[str, Any]] = {"durable": "none", "symlinks": "deny"}
+class TestLocalWithoutLinks(OnDisk, KeptPartContract):
+    settings: ClassVar[dict[str, Any]] = {"symlinks": "deny"}
 
 
-class TestLocalDiscardingCutUploads(OnDisk):
-    keeps_parts = False
+class TestLocalDiscardingCutUploads(OnDisk, StagedUploadContract):
     settings: ClassVar[dict[str, Any]] = {"cut_upload": "discard", "symlinks": "hide"}
 
 
 class TestLocalInPlace(OnDisk):
-    keeps_parts = False
-    is_staged = False
     settings: ClassVar[dict[str, Any]] = {"in_place": True}
 
 
@@ -82,15 +82,15 @@ class OnThreads(OnDisk):
         self.pool.close()
 
     def make_store(self) -> Store:
-        return LocalStore(LocalSettings(root=FilePath(str(self.root)), **self.settings), self.pool)
+        return LocalStore(self.make_settings(), self.pool)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return spin(self.reactor, coroutine)
 
 
-class TestLocalOnThreads(OnThreads):
-    pass
+class TestLocalOnThreads(OnThreads, KeptPartContract):
+    settings: ClassVar[dict[str, Any]] = {"durable": "file"}
 
 
-class TestLocalTakenForANetworkDisk(OnThreads):
+class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract):
     settings: ClassVar[dict[str, Any]] = {"network_file_system": "yes"}

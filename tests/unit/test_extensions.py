@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftpd.extensions import gather, kinds, load_file
+from ftpd.extensions import gather, kind, kinds, load_file
 from ftpd.interfaces import ILoginKind
 
 KIND = """
@@ -81,3 +81,18 @@ def test_two_files_of_one_name_are_two_modules(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "same.py").write_text(f"where = {name!r}")
     assert [load_file(tmp_path / name / "same.py").where for name in ("a", "b")] == ["a", "b"]
+
+
+def test_a_kind_of_ours_is_found_without_a_look_at_the_others(tmp_path):
+    (tmp_path / "broken.py").write_text("1/0")
+    assert kind(ILoginKind, "ftpd.login", "password_file", [str(tmp_path)]).name == "password_file"
+
+
+def test_a_single_kind_may_come_from_a_directory(tmp_path):
+    (tmp_path / "alone.py").write_text(KIND.format(name="alone"))
+    assert kind(ILoginKind, "ftpd.login", "alone", [str(tmp_path)]).name == "alone"
+
+
+def test_a_kind_that_there_is_not_is_a_key_error():
+    with pytest.raises(KeyError):
+        kind(ILoginKind, "ftpd.login", "psychic")

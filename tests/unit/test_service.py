@@ -113,6 +113,11 @@ def test_a_missing_password_file_is_told_with_its_place(reactor, config, tmp_pat
         make_service(attrs.evolve(config, login=(LoginSettings(kind="memory", settings=memory()), login)), reactor)
 
 
+def test_a_kind_that_there_is_not_is_told_with_its_place(reactor, config):
+    with pytest.raises(ConfigError, match=r"^storage\.kind: there is no kind 'tape'$"):
+        make_service(attrs.evolve(config, storage=StorageSettings(kind="tape")), reactor)
+
+
 def test_a_log_file_that_cannot_be_opened_is_told_with_its_place(reactor, config, tmp_path):
     log = LogSettings(targets=(TargetSettings(), TargetSettings(file=FilePath(str(tmp_path / "no" / "ftpd.log")))))
     with pytest.raises(ConfigError, match=r"^log\.targets\[1\]: cannot open .*ftpd\.log: No such file or directory$"):

@@ -41,9 +41,7 @@ def test_the_sample_with_its_examples_uncommented_can_be_read():
 
 def test_every_setting_of_the_sample_has_a_sentence_above_it():
     lines = sample().splitlines()
-    bare = [
-        line for above, line in itertools.pairwise(lines) if re.match(r"#?\w+ = ", line) and not above.startswith("# ")
-    ]
+    bare = [line for above, line in itertools.pairwise(lines) if re.match(r"#?\w+ = ", line) and not above.startswith("# ")]
     assert bare == []
 
 

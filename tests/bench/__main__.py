@@ -1,0 +1,77 @@
+"""`python -m tests.bench`: measure ours beside the peers, interleaved, and print one table.
+
+Every round measures each server once, the order rotating, so that whatever else the machine does hits all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.measures import measures
+from tests.bench.report import table
+from tests.bench.servers import NAMES, Server, start
+from tests.bench.tree import make_tree
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has pyftpdlib and twisted")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each server is measured (default: 5)")
+    parser.add_argument("--entries", type=int, default=100_000, help="entries of the large directory (default: 100000)")
+    parser.add_argument("--only", default="", help="measures, separated by commas: " + ", ".join(measures(0)))
+    parser.add_argument("--servers", default=",".join(NAMES), help="servers, ours first (default: %(default)s)")
+    parser.add_argument(
+        "--logs", choices=("on", "off"), default="on", help="each server's default log to a file, or none (default: on)"
+    )
+    parser.add_argument("--scratch", help="directory for the served tree (default: the system's)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    names = arguments.servers.split(",")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
+    with tempfile.TemporaryDirectory(prefix="ftpd-bench-", dir=arguments.scratch) as scratch:
+        root = make_tree(Path(scratch), arguments.entries)
+        servers: list[Server] = []
+        try:
+            for name in names:
+                servers.append(start(name, root, Path(scratch), arguments.peer_python, logs=arguments.logs == "on"))
+            print(_measure_all(servers, names, arguments))
+        finally:
+            for server in servers:
+                server.stop()
+    print(f"\n{_machine()}; {arguments.rounds} rounds; logs {arguments.logs}")
+
+
+def _measure_all(servers: list[Server], names: list[str], arguments: argparse.Namespace) -> str:
+    chosen = {name: measure for name, measure in measures(arguments.entries).items() if name in (arguments.only or name).split(",")}
+    more_is_better = {row: better for measure in chosen.values() for row, better in measure.rows.items()}
+    samples: dict[str, dict[str, list[float]]] = {row: {} for row in more_is_better}
+    for number in range(arguments.rounds):
+        turn = number % len(servers)
+        for name, measure in chosen.items():
+            for server in servers[turn:] + servers[:turn]:
+                if server.name in measure.leaves_out:
+                    continue
+                print(f"round {number + 1}: {name} {server.name}", file=sys.stderr)
+                for row, figure in measure.run(server, arguments.entries).items():
+                    samples[row].setdefault(server.name, []).append(figure)
+    return table(samples, more_is_better, names)
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0))
+    congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    return f"{cores} cores, Linux {platform.release()}, Python {platform.python_version()}, TCP {congestion}"
+
+
+if __name__ == "__main__":
+    main()

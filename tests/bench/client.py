@@ -1,0 +1,93 @@
+"""Client: a bare FTP client on blocking sockets, the measuring end of the benchmark.
+
+Apart from ftplib, whose own cost for a command is that of the server's: here one command is one `sendall` and one `recv`.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+
+__all__ = ["Client", "Refused"]
+
+_PIECE_BYTES = 256 * 1024
+_LAST_LINE = re.compile(rb"(?:^|\n)(\d{3}) [^\n]*\n")
+_PORT = re.compile(rb"\|\|\|(\d+)\|")
+_HOST_PORT = re.compile(rb"(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)")
+
+
+class Refused(Exception):
+    """The server gave another reply than the one that was needed."""
+
+
+class Client:
+    """One control connection to *address*; logged in as *user* where one is given."""
+
+    def __init__(self, address: tuple[str, int], user: str = "", password: str = "") -> None:
+        self._host = address[0]
+        self._socket = socket.create_connection(address, timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._unread = b""
+        self._has_epsv = True
+        self._buffer = memoryview(bytearray(_PIECE_BYTES))
+        self.reply(220)
+        if user:
+            self.command(b"USER " + user.encode(), 331)
+            self.command(b"PASS " + password.encode(), 230)
+
+    def command(self, line: bytes, *wanted: int) -> bytes:
+        """Send *line*, return its reply; any code but those *wanted* is `Refused`."""
+        self._socket.sendall(line + b"\r\n")
+        return self.reply(*wanted)
+
+    def reply(self, *wanted: int) -> bytes:
+        """Return the next whole reply."""
+        while (match := _LAST_LINE.search(self._unread)) is None:
+            data = self._socket.recv(4096)
+            if not data:
+                raise Refused("the server closed the connection")
+            self._unread += data
+        reply, self._unread = self._unread[: match.end()], self._unread[match.end() :]
+        if int(match[1]) not in wanted:
+            raise Refused(reply.decode("utf-8", "replace").strip())
+        return reply
+
+    def data(self) -> socket.socket:
+        """Connect a data connection: EPSV, or PASV where the server has no EPSV."""
+        if self._has_epsv:
+            reply = self.command(b"EPSV", 229, 500, 502)
+            if match := _PORT.search(reply):
+                return socket.create_connection((self._host, int(match[1])), timeout=60)
+            self._has_epsv = False
+        match = _HOST_PORT.search(self.command(b"PASV", 227))
+        assert match is not None
+        return socket.create_connection((self._host, int(match[5]) * 256 + int(match[6])), timeout=60)
+
+    def retrieve(self, name: bytes) -> int:
+        """Fetch a file and drop it; return how many bytes came."""
+        with self.data() as data:
+            self.command(b"RETR " + name, 125, 150)
+            count = 0
+            while got := data.recv_into(self._buffer):
+                count += got
+        self.reply(226)
+        return count
+
+    def store(self, name: bytes, content: bytes) -> None:
+        with self.data() as data:
+            self.command(b"STOR " + name, 125, 150)
+            data.sendall(content)
+        self.reply(226)
+
+    def socket_of_listing(self, line: bytes) -> socket.socket:
+        """Begin a listing; the caller reads the socket to its end, closes it and awaits 226."""
+        data = self.data()
+        self._socket.sendall(line + b"\r\n")
+        return data
+
+    def quit(self) -> None:
+        self.command(b"QUIT", 221)
+        self._socket.close()
+
+    def close(self) -> None:
+        self._socket.close()
