@@ -25,6 +25,7 @@ from ftpd.accounts.limits import Limits
 from ftpd.accounts.realm import TransferRealm
 from ftpd.accounts.settings import SettingsAccounts
 from ftpd.config.kinds import login_kind, store_kind
+from ftpd.config.rules import problems_of
 from ftpd.config.tree import Config, ListenSettings
 from ftpd.errors import FileTransferError
 from ftpd.events import Events
@@ -60,12 +61,21 @@ def make_service(config: Config, reactor: Any, *, checkers: Iterable[Any] = (), 
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
-    service.  Raises `ConfigError` where something that the configuration names cannot be used.
+    service.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
+    if problems := list(problems_of(config)):
+        raise ConfigError(problems)
     logs = OpenLogs(config.log)
+    try:
+        return _wired(config, reactor, logs, list(checkers), login_threads or login_pool(reactor))
+    except BaseException:
+        logs.close()
+        raise
+
+
+def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], login_threads: Pool) -> Server:
     storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
-    login_threads = login_threads or login_pool(reactor)
     store = _make_store(config, storage_threads)
     sources = [*checkers, *_make_checkers(config, login_threads)]
     if config.anonymous.enabled and not any(IAnonymous in source.credentialInterfaces for source in sources):

@@ -18,11 +18,11 @@ import click
 from twisted.logger import globalLogBeginner
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
-from ftpd.config.rules import problems_of, warnings_of
+from ftpd.config.rules import warnings_of
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.logs.settings import TargetSettings
 from ftpd.paths import encode_name
-from ftpd.schema import ConfigError, FilePath, Unfit
+from ftpd.schema import FilePath, Unfit
 from ftpd.service import CannotListen, Server, make_service
 
 __all__ = ["Overrides", "serve_directory", "serve_file"]
@@ -81,8 +81,6 @@ def _run(config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server],
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
-    if problems := list(problems_of(config)):
-        raise ConfigError(problems)
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     server = make_service(config, reactor, checkers=checkers)
     for warning in warnings_of(config):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, Self, TypeVar
 
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-__all__ = ["InlineThreads", "finish", "spin"]
+from ftpd.paths import VirtualPath
+from ftpd.spi import Directory, Filesystem, ReadableFile, Store, WritableFile
+from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
+
+__all__ = ["InlineThreads", "SlowStore", "finish", "spin"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +38,98 @@ class InlineThreads:
         return self
 
 
+class SlowStore:
+    """A `spi.Store` that does what *store* does, once the test lets it: each call to it, or to its filesystems, waits.
+
+    `waiting` holds the names of the calls that wait, oldest first, such as "open_read"; `let_go` lets the oldest begin.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._calls: list[tuple[str, Deferred[None]]] = []
+
+    @property
+    def waiting(self) -> list[str]:
+        return [name for name, _ in self._calls]
+
+    def let_go(self, error: Exception | None = None) -> None:
+        """Let the oldest waiting call begin, or fail with *error*."""
+        _, call = self._calls.pop(0)
+        if error is None:
+            call.callback(None)
+        else:
+            call.errback(error)
+
+    async def held(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Wait under *name* until let go, then make *call*.  A cancelled call is never made."""
+        entry: tuple[str, Deferred[None]] = (name, Deferred())
+        self._calls.append(entry)
+        try:
+            await entry[1]
+        except CancelledError:
+            self._calls.remove(entry)
+            raise
+        return await call()
+
+    async def open(self, account: Account) -> Filesystem:
+        files = await self.held("open", lambda: self._store.open(account))
+        return _SlowFilesystem(self, files)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+class _SlowFilesystem:
+    def __init__(self, store: SlowStore, files: Filesystem) -> None:
+        self._held = store.held
+        self._files = files
+
+    @property
+    def abilities(self) -> Ability:
+        return self._files.abilities
+
+    async def stat(self, path: VirtualPath) -> FileInfo:
+        return await self._held("stat", lambda: self._files.stat(path))
+
+    async def open_directory(self, path: VirtualPath) -> Directory:
+        return await self._held("open_directory", lambda: self._files.open_directory(path))
+
+    async def open_read(self, path: VirtualPath) -> ReadableFile:
+        return await self._held("open_read", lambda: self._files.open_read(path))
+
+    async def open_write(
+        self,
+        path: VirtualPath,
+        *,
+        mode: WriteMode,
+        offset: int = 0,
+        expected_size: int | None = None,
+        permissions: int | None = None,
+    ) -> WritableFile:
+        return await self._held(
+            "open_write",
+            lambda: self._files.open_write(path, mode=mode, offset=offset, expected_size=expected_size, permissions=permissions),
+        )
+
+    async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
+        await self._held("make_directory", lambda: self._files.make_directory(path, permissions=permissions))
+
+    async def remove_directory(self, path: VirtualPath) -> None:
+        await self._held("remove_directory", lambda: self._files.remove_directory(path))
+
+    async def remove_file(self, path: VirtualPath) -> None:
+        await self._held("remove_file", lambda: self._files.remove_file(path))
+
+    async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
+        await self._held("rename", lambda: self._files.rename(old, new))
+
+    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
+        await self._held("set_attributes", lambda: self._files.set_attributes(path, changes))
+
+    async def close(self) -> None:
+        await self._files.close()
+
+
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run *coroutine*, which must not have to wait, and return its result or raise its error."""
     try:
@@ -51,10 +147,14 @@ def spin(reactor: ReactorBase, awaited: Deferred[T] | Coroutine[Any, Any, T], at
     results: list[T | Failure] = []
     deferred.addBoth(results.append)
     end = time.monotonic() + at_most_seconds
-    while not results:
+    while True:
+        reactor.runUntilCurrent()
+        if results:
+            break
         if time.monotonic() > end:
             raise AssertionError(f"no result within {at_most_seconds} s")
-        reactor.iterate(0.05)
+        # Not iterate(): that runs what woke it only at its next call, and waits before it returns.
+        reactor.doIteration(0.05)
     if isinstance(results[0], Failure):
         results[0].raiseException()
     return results[0]

@@ -76,7 +76,7 @@ class OnThreads(OnDisk):
 
     @pytest.fixture(autouse=True)
     def _reactor(self) -> Iterator[None]:
-        self.reactor = EPollReactor()
+        self.reactor = EPollReactor()  # type: ignore[no-untyped-call]
         self.pool = Pool(self.reactor, "contract", 4)
         yield
         self.pool.close()

@@ -118,6 +118,11 @@ def test_a_kind_that_there_is_not_is_told_with_its_place(reactor, config):
         make_service(attrs.evolve(config, storage=StorageSettings(kind="tape")), reactor)
 
 
+def test_a_tree_that_contradicts_itself_is_refused(reactor, config):
+    with pytest.raises(ConfigError, match=r"^listen: found none"):
+        make_service(attrs.evolve(config, listen=()), reactor)
+
+
 def test_a_log_file_that_cannot_be_opened_is_told_with_its_place(reactor, config, tmp_path):
     log = LogSettings(targets=(TargetSettings(), TargetSettings(file=FilePath(str(tmp_path / "no" / "ftpd.log")))))
     with pytest.raises(ConfigError, match=r"^log\.targets\[1\]: cannot open .*ftpd\.log: No such file or directory$"):

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from ftpd.errors import Unavailable
+from ftpd.storage.lane import Descriptor, LocalLane, SlowLane, shielded
+
+
+class HeldThreads:
+    """Threads whose calls begin and end when the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, Deferred[object]]] = []
+
+    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
+        call: Deferred[object] = Deferred()
+        self.calls.append((lambda: function(*args, **kwargs), call))
+        return call
+
+    def finish(self) -> None:
+        function, call = self.calls.pop(0)
+        call.callback(function())  # type: ignore[operator]
+
+
+@pytest.fixture
+def threads() -> HeldThreads:
+    return HeldThreads()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lane(threads: HeldThreads, clock: Clock) -> SlowLane:
+    return SlowLane(threads, clock, 30)
+
+
+def failure_of(deferred: Deferred[object]) -> BaseException:
+    caught: list[Failure] = []
+    deferred.addErrback(caught.append)
+    return caught[0].value
+
+
+def test_a_descriptor_closes_when_let_go() -> None:
+    closed: list[int] = []
+    descriptor = Descriptor(7, closed.append)
+    descriptor.close()
+    descriptor.close()
+    assert closed == [7]
+
+
+def test_a_descriptor_outlives_the_call_on_it() -> None:
+    closed: list[int] = []
+    descriptor = Descriptor(7, closed.append)
+    descriptor.enter()
+    descriptor.close()
+    assert closed == []
+    descriptor.leave()
+    assert closed == [7]
+
+
+def test_a_cancelled_call_holds_its_descriptor_until_its_thread_ends(threads: HeldThreads) -> None:
+    closed: list[int] = []
+    descriptor = Descriptor(7, closed.append)
+    call = LocalLane(threads).blocking(lambda: 1, holding=descriptor)
+    call.cancel()
+    descriptor.close()
+    assert isinstance(failure_of(call), CancelledError)
+    assert closed == []
+    threads.finish()
+    assert closed == [7]
+
+
+def test_a_result_nobody_waits_for_is_discarded(threads: HeldThreads) -> None:
+    discarded: list[int] = []
+    call = LocalLane(threads).blocking(lambda: 5, discard=discarded.append)
+    call.cancel()
+    failure_of(call)
+    threads.finish()
+    assert discarded == [5]
+
+
+def test_a_result_somebody_waits_for_is_not_discarded(threads: HeldThreads) -> None:
+    discarded: list[int] = []
+    results: list[int] = []
+    LocalLane(threads).blocking(lambda: 5, discard=discarded.append).addCallback(results.append)
+    threads.finish()
+    assert (results, discarded) == ([5], [])
+
+
+def test_a_session_has_at_most_one_thread_of_a_slow_disk(threads: HeldThreads, lane: SlowLane) -> None:
+    lane.blocking(lambda: 1)
+    lane.blocking(lambda: 2)
+    assert len(threads.calls) == 1
+    threads.finish()
+    assert len(threads.calls) == 1
+
+
+def test_a_call_past_the_timeout_is_unavailable(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
+    call = lane.blocking(lambda: 1)
+    clock.advance(30)
+    assert isinstance(failure_of(call), Unavailable)
+
+
+def test_a_call_that_waits_behind_a_hung_one_is_unavailable_too(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
+    first = lane.blocking(lambda: 1)
+    clock.advance(10)
+    second = lane.blocking(lambda: 2)
+    clock.advance(20)
+    failure_of(first)
+    assert not second.called
+    clock.advance(10)
+    assert isinstance(failure_of(second), Unavailable)
+    threads.finish()
+    assert threads.calls == []
+
+
+def test_a_late_result_is_discarded_and_frees_the_lane(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
+    discarded: list[int] = []
+    failure: list[object] = []
+    lane.blocking(lambda: 1, discard=discarded.append).addErrback(failure.append)
+    clock.advance(30)
+    threads.finish()
+    assert discarded == [1]
+    results: list[int] = []
+    lane.blocking(lambda: 2).addCallback(results.append)
+    threads.finish()
+    assert results == [2]
+
+
+def test_no_timer_is_left_behind(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
+    lane.blocking(lambda: 1)
+    threads.finish()
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_close_that_finds_the_pool_full_is_tried_again(clock: Clock) -> None:
+    class FullThreads(HeldThreads):
+        def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
+            failed = super().run(function, *args, **kwargs)
+            if len(self.calls) == 1:
+                failed.errback(Unavailable())
+            return failed
+
+    threads = FullThreads()
+    number = os.open("/", os.O_RDONLY)
+    SlowLane(threads, clock, 30).dispose(number)
+    threads.calls.clear()
+    threads.calls.append((None, Deferred()))
+    clock.advance(1)
+    threads.calls.pop(0)
+    threads.finish()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_cancel_does_not_reach_what_is_shielded() -> None:
+    inner: Deferred[int] = Deferred()
+    results: list[int] = []
+
+    async def commit() -> None:
+        results.append(await shielded(inner))
+
+    outer = Deferred.fromCoroutine(commit())
+    outer.cancel()
+    assert not outer.called
+    inner.callback(1)
+    assert results == [1]
+    assert outer.called
