@@ -84,7 +84,7 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], lo
     shared = _Shared(
         portal=portal,
         limits=Limits(config.limits, reactor),
-        events=Events([Journal(), *logs.observers]),
+        events=Events([Journal(least=logs.least), *logs.observers]),
         data_ports=_make_data_ports(config, reactor),
     )
     return Server(

@@ -33,6 +33,7 @@ __all__ = [
     "ReadableFile",
     "Store",
     "StoreThreads",
+    "StreamedFile",
     "Threads",
     "WritableFile",
 ]
@@ -76,6 +77,14 @@ class ReadableFile(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class StreamedFile(ReadableFile, Protocol):
+    """A file that can only be read from start to end, and whose `info.size` is a guess: its end is where its bytes end."""
+
+    def pieces(self, start: int) -> Callable[[], Awaitable[bytes]]:
+        """Return a function that gives the next piece from offset *start* on, of a size that suits the file; `b""` at the end."""
 
 
 class WritableFile(Protocol):

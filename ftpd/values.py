@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import attrs
@@ -168,6 +169,7 @@ class Peer:
         return all(_is_loopback(address) for address in (self.address, self.local_address))
 
 
+@lru_cache(maxsize=1024)  # asked at every login; a parse costs 10 us (tests/bench: login)
 def _is_loopback(address: str) -> bool:
     return not address or ipaddress.ip_address(address).is_loopback
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import secrets
 import time
@@ -16,6 +15,10 @@ from ftpd.values import Peer, TLSFacts
 __all__ = ["new_session_id", "peer_of"]
 
 _EPOCH_SECONDS: Final = 1_577_836_800  # 2020-01-01: 40 bits of milliseconds last until 2054
+# base32hex (RFC 4648 7), which sorts as the number does, two characters at a time: base64.b32hexencode takes 10 us (tests/bench: login).
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
+_PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_SHIFTS: Final = tuple(range(70, -1, -10))
 
 
 def peer_of(transport: ITransport, protocol: str, listener: str = "") -> Peer:
@@ -37,7 +40,8 @@ def peer_of(transport: ITransport, protocol: str, listener: str = "") -> Peer:
 def new_session_id() -> str:
     """Return 16 characters, unique across workers, restarts and machines, that sort by time: 40 bits of clock, 40 of chance."""
     milliseconds = int((time.time() - _EPOCH_SECONDS) * 1000) & 0xFFFFFFFFFF
-    return base64.b32hexencode(milliseconds.to_bytes(5, "big") + secrets.token_bytes(5)).decode("ascii").lower()
+    number = milliseconds << 40 | secrets.randbits(40)
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def _plain(address: Any) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import BadParameter, NotLoggedIn, NotOffered, UnknownCommand
-from ftpd.ftp.command import Command, Needs
+from ftpd.ftp.command import Command
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.lines import TooLong
@@ -58,13 +58,15 @@ def answer(session: Session, line: bytes | TooLong) -> Reply | Deferred[Reply]:
 async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
     """Run one command and turn whatever it raises into a reply."""
     try:
-        if row.needs and not session.is_logged_in:
+        if row.needs_login and not session.is_logged_in:
             raise NotLoggedIn("Log in with USER and PASS first")
-        if Needs.DATA in row.needs:
+        if row.needs_data:
             session.demand_data()
         return await row.run(session, row.takes(session, decode_name(argument)))
     except CancelledError:
-        return Reply(426, session.stop.value if session.stop else "Command cancelled.")
+        # 421 is what any command may give; without a reason of ours, whoever it was that cancelled, it was not the client.
+        code = 426 if row.needs_data else 421 if session.stop is not None else 451
+        return Reply(code, session.stop.value if session.stop is not None else "Command cancelled.")
     except Exception as error:
         return reply_for(error, row.refusal)
     finally:
@@ -73,8 +75,8 @@ async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
 
 
 def _unknown(session: Session, verb: bytes) -> Exception:
-    if verb.startswith(b"SITE "):
-        return BadParameter("SITE command not known; SITE HELP lists them")
     if verb in session.factory.known_verbs:
         return NotOffered("Command not served here")
+    if verb.startswith(b"SITE "):
+        return BadParameter("SITE command not known; SITE HELP lists them")
     return UnknownCommand("Command not recognised")

@@ -71,6 +71,7 @@ class ControlChannel(Protocol):
         self._out: list[bytes] = []
         self._after_reply: list[Callable[[], None]] = []
         self._is_working = False
+        self._is_transferring = False  # the running command moves data: ABOR stops it
         self._is_blocked = False  # the client does not read its replies
         self._is_paused = False
         self._is_lost = False
@@ -102,8 +103,8 @@ class ControlChannel(Protocol):
         if self._closing_since is not None or self.session is None:
             return
         self.last_heard = self.factory.reactor.seconds()
-        for line in self._reader.feed(data):
-            self._arrived(self.session, line)
+        self._waiting += self._reader.feed(data)
+        self._heed_abort(self.session)
         self._work()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -114,7 +115,7 @@ class ControlChannel(Protocol):
         if session is None:
             self.factory.forget(self)
             return
-        said_goodbye = any(isinstance(line, bytes) and line.upper().startswith(b"QUIT") for line in self._waiting)
+        said_goodbye = any(self._is_asked(session, line, "QUIT") for line in self._waiting)
         self._waiting.clear()
         if self._running is not None and not said_goodbye:
             self._stop(session, Stop.DISCONNECTED)
@@ -125,6 +126,9 @@ class ControlChannel(Protocol):
 
     def send(self, reply: Reply) -> None:
         self._out.append(encode(reply))
+        if self._running is not None:  # nobody comes back soon: a 150 that waits here is waited for by the client
+            self._flush()
+            self.factory.reactor.callLater(0, self._work)
 
     def close_after_reply(self) -> None:
         self._after_reply.append(self.hang_up)
@@ -158,10 +162,12 @@ class ControlChannel(Protocol):
         if self._closing_since is not None:
             if now - self._closing_since > _CLOSE_SECONDS:
                 self._line.abortConnection()
-        elif session is None or self._running is not None:
-            return  # a transfer has clocks of its own, and idle time counts from the end of a command
+        elif session is None:
+            return
         elif not session.is_logged_in and now - session.opened > self.factory.settings.timeouts.login:
             self.dismiss(Stop.TIMED_OUT, Reply(421, "No login within the time for it; closing."))
+        elif self._running is not None:
+            return  # a transfer has clocks of its own, and idle time counts from the end of a command
         elif now - self.last_heard > session.idle_seconds:
             self.dismiss(Stop.TIMED_OUT, Reply(421, "Idle for too long; closing."))
 
@@ -180,53 +186,67 @@ class ControlChannel(Protocol):
 
     # Order.
 
-    def _arrived(self, session: Session, line: bytes | TooLong) -> None:
-        """Answer *line* at once if it may overtake, else let it wait."""
-        if session.transfer is not None and self._running is not None:
-            row = row_of(session, line)
-            if row is not None and row.verb == "ABOR" and session.stop is None:
-                self._waiting.appendleft(line)
-                self._stop(session, Stop.ABORTED)
-                return
-            if row is not None and row.beside and not self._waiting and self._aside is None and not self._is_blocked:
-                self._answer_aside(session, line)
-                return
-        self._waiting.append(line)
-        if len(self._waiting) >= _MOST_WAITING:
-            self._pause_reading()
-
     def _work(self) -> None:
-        """Answer what waits, in order, until a command has to wait itself, or it is others' turn."""
+        """Answer what waits, in order, until a line has to wait for a command under way, or it is others' turn."""
         if self._is_working:
             return
         self._is_working = True
         try:
             for _ in range(_MOST_AT_ONCE):
-                if not self._waiting or self._running is not None or self._aside is not None or self._is_blocked:
+                if not self._answer_one():
                     break
-                if self.session is None or self._closing_since is not None:
-                    break
-                self._answer_next(self.session)
             else:
                 if self._waiting:
                     self.factory.reactor.callLater(0, self._work)
         finally:
             self._is_working = False
-        if self._is_paused and not self._is_blocked and len(self._waiting) <= _MOST_WAITING // 2:
-            self._resume_reading()
+        self._pace_reading()
+
+    def _answer_one(self) -> bool:
+        """Answer the oldest line, beside the transfer if one runs; False where it has to wait, or there is none."""
+        session = self.session
+        if session is None or not self._waiting or self._aside is not None or self._is_blocked or self._closing_since is not None:
+            return False
+        if self._running is None:
+            self._answer_next(session)
+            return True
+        row = row_of(session, self._waiting[0])
+        if row is None or not row.beside or session.transfer is None:
+            return False
+        self._answer_aside(session, self._waiting.popleft())
+        return True
+
+    def _heed_abort(self, session: Session) -> None:
+        """Let an ABOR among what waits pass the rest, and stop the transfer command under way, whose 426 comes first."""
+        if self._running is None or not self._is_transferring or session.stop is not None:
+            return
+        for place, line in enumerate(self._waiting):
+            if self._is_asked(session, line, "ABOR"):
+                del self._waiting[place]
+                self._waiting.appendleft(line)
+                self._stop(session, Stop.ABORTED)
+                return
+
+    def _is_asked(self, session: Session, line: bytes | TooLong, verb: str) -> bool:
+        row = row_of(session, line)
+        return row is not None and row.verb == verb
 
     def _answer_next(self, session: Session) -> None:
         line = self._waiting.popleft()
-        if isinstance(line, bytes) and not session.is_logged_in and any(word in line.upper() for word in _WEB):
+        if not session.is_logged_in and row_of(session, line) is None and _is_web(line):
             self._say_last(Reply(421, "This is not a web server; closing."))
             return
+        session.stop = None
         result = answer(session, line)
         if isinstance(result, Reply):
             self._answered(session, line, result)
             return
         self._flush()  # the 150 of a transfer that has to wait
         self._running = result
+        row = row_of(session, line)
+        self._is_transferring = row is not None and row.needs_data
         result.addCallback(self._finished, session, line)
+        self._heed_abort(session)
 
     def _finished(self, reply: Reply, session: Session, line: bytes | TooLong) -> None:
         self._running = None
@@ -285,6 +305,13 @@ class ControlChannel(Protocol):
         self._flush()
         self.hang_up()
 
+    def _pace_reading(self) -> None:
+        """Read no more while much waits, or while the client does not read its replies."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._pause_reading()
+        elif self._is_paused and not self._is_blocked and len(self._waiting) <= _MOST_WAITING // 2:
+            self._resume_reading()
+
     def _pause_reading(self) -> None:
         if not self._is_paused:
             self._is_paused = True
@@ -321,3 +348,7 @@ class ControlChannel(Protocol):
         seconds = self.factory.reactor.seconds() - session.opened
         session.publish(SessionClosed(peer=session.peer, account=account, seconds=seconds, reason=reason))
         self.factory.forget(self)
+
+
+def _is_web(line: bytes | TooLong) -> bool:
+    return isinstance(line, bytes) and any(word in line.upper() for word in _WEB)

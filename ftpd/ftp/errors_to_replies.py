@@ -26,7 +26,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.Unsupported: REFUSED,
     errors.NoSpace: 452,
     errors.OverQuota: 552,
-    errors.BadName: 553,
+    errors.BadName: REFUSED,
     errors.BadOffset: 554,
     errors.Busy: 450,
     errors.Unavailable: 451,

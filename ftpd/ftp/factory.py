@@ -5,7 +5,7 @@ It stands in for `twisted.protocols.ftp.FTPFactory`: same arguments, same public
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import attrs
@@ -37,6 +37,7 @@ from ftpd.values import Peer
 __all__ = ["FTPFactory"]
 
 _SWEEP_SECONDS = 1.0
+_NEVER_SECONDS = 100 * 365 * 86400.0  # no infinity: SITE IDLE prints it
 
 
 class FTPFactory(ServerFactory):
@@ -45,10 +46,14 @@ class FTPFactory(ServerFactory):
     *portal* grants `IAvatar` or Twisted's `IFTPShell`; *userAnonymous* is the name that logs in anonymously.  Everything else has a default:
     *settings*, *limits* on sessions and failed logins, *events* for observers, *data_ports*, the table of *commands*
     (`{**standard_commands(), b"XFOO": foo}`), the *listener*'s name in events, and *anonymous_names* where there are several.
-    `logs_commands` writes one debug line for each command.
+    `logs_commands` writes one debug line for each command.  *text_credentials* says whether the portal's checkers want names and passwords as
+    text, True, or as bytes, False; None goes by `shell_logins.takes_text`.
+
+    Raises `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
     """
 
     protocol = ControlChannel  # type: ignore[assignment]  # Twisted declares a factory of IProtocol
+    allowAnonymous = True
     _log = Logger()
 
     def __init__(
@@ -64,21 +69,25 @@ class FTPFactory(ServerFactory):
         anonymous_names: tuple[str, ...] | None = None,
         listener: str = "",
         logs_commands: bool = False,
+        text_credentials: bool | None = None,
         reactor: Reactor | None = None,
     ) -> None:
         self.portal = portal
         self.userAnonymous = userAnonymous
         self.anonymous_names = anonymous_names
-        self.allowAnonymous = True
+        self.text_credentials = text_credentials
         self.reactor = reactor if reactor is not None else _global_reactor()
+        if data_ports is None:
+            _demand_descriptors(self.reactor)
         self.settings = settings or FTPSettings()
         self.limits = limits or Limits(LimitSettings(), self.reactor)
         self.events = events or Events()
         self._given_ports = data_ports
         self.listener = listener
         self.logs_commands = logs_commands
-        self.commands = self._offered(commands if commands is not None else standard_commands())
-        self.known_verbs = KNOWN_VERBS | frozenset(commands or ())
+        known = commands if commands is not None else standard_commands()
+        self.commands = self._offered(known)
+        self.known_verbs = KNOWN_VERBS | known.keys()
         self.channels: set[ControlChannel] = set()
         self._sweeper: DelayedCall | None = None
         self._drained: Deferred[None] | None = None
@@ -87,13 +96,15 @@ class FTPFactory(ServerFactory):
     # The public attributes of twisted.protocols.ftp.FTPFactory.
 
     @property
-    def timeOut(self) -> float:
-        """Seconds without a command until 421."""
-        return self.settings.timeouts.idle
+    def timeOut(self) -> float | None:
+        """Seconds without a command until 421; None: never."""
+        idle = self.settings.timeouts.idle
+        return idle if idle < _NEVER_SECONDS else None
 
     @timeOut.setter
-    def timeOut(self, seconds: float) -> None:
-        self.settings = attrs.evolve(self.settings, timeouts=attrs.evolve(self.settings.timeouts, idle=Seconds(seconds)))
+    def timeOut(self, seconds: float | None) -> None:
+        idle = Seconds(_NEVER_SECONDS if seconds is None else seconds)
+        self.settings = attrs.evolve(self.settings, timeouts=attrs.evolve(self.settings.timeouts, idle=idle))
 
     @property
     def welcomeMessage(self) -> str:
@@ -106,13 +117,17 @@ class FTPFactory(ServerFactory):
 
     @property
     def passivePortRange(self) -> range:
-        """The ports of passive data connections; Twisted's default `range(0, 1)`, any port, becomes ours."""
+        """The ports of passive data connections, where no *data_ports* of one's own were given.
+
+        Any iterable of numbers can be assigned that leaves no gap: a `ValueError` is better than a port that the firewall keeps shut.
+        Twisted's default `range(0, 1)`, any port, becomes our own.
+        """
         first, last = self.settings.passive.ports
         return range(first, last + 1)
 
     @passivePortRange.setter
-    def passivePortRange(self, ports: range) -> None:
-        chosen = (min(ports), max(ports)) if ports and min(ports) > 0 else FTPSettings().passive.ports
+    def passivePortRange(self, ports: Iterable[int]) -> None:
+        chosen = _without_gaps(ports) or FTPSettings().passive.ports
         self.settings = attrs.evolve(self.settings, passive=attrs.evolve(self.settings.passive, ports=chosen))
         self._apply_settings()
 
@@ -155,9 +170,11 @@ class FTPFactory(ServerFactory):
     def forget(self, channel: ControlChannel) -> None:
         """*channel* is over."""
         self.channels.discard(channel)
-        if self._drained is not None and not self.channels:
+        if self.channels:
+            return
+        self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
+        if self._drained is not None:
             drained, self._drained = self._drained, None
-            self._stop_sweeping()
             self.data_ports.close()
             drained.callback(None)
 
@@ -193,7 +210,11 @@ class FTPFactory(ServerFactory):
     def _offered(self, commands: Mapping[bytes, Command[Any]]) -> CommandTable:
         allowed = {verb.upper() for verb in self.settings.allow_commands}
         denied = {verb.upper() for verb in self.settings.deny_commands}
-        return {verb: row for verb, row in commands.items() if (not allowed or row.verb in allowed) and row.verb not in denied}
+        return {
+            verb: row
+            for verb, row in commands.items()
+            if (not allowed or allowed & _names(verb, row)) and not denied & _names(verb, row)
+        }
 
     def _sweep(self) -> None:
         now = self.reactor.seconds()
@@ -207,12 +228,32 @@ class FTPFactory(ServerFactory):
             sweeper.cancel()
 
 
+def _names(verb: bytes, row: Command[Any]) -> set[str]:
+    """What an operator may call *verb* in a list of commands: itself, the command it is an alias of, `SITE` for all of SITE."""
+    return {verb.decode("ascii"), row.verb, row.verb.partition(" ")[0]}
+
+
 def _global_reactor() -> Reactor:
-    """The process's reactor, for programs that have one and did not say so; one without descriptors cannot carry our data sockets."""
+    """The process's reactor, for programs that have one and did not say so."""
     from twisted.internet import reactor
 
+    return cast(Reactor, reactor)
+
+
+def _demand_descriptors(reactor: object) -> None:
+    """Refuse a reactor that cannot carry our data sockets, with a sentence for whoever chose it."""
     if not IReactorFDSet.providedBy(reactor):
         raise RuntimeError(
             f"ftpd needs a reactor that watches file descriptors (IReactorFDSet), and {type(reactor).__name__} does not"
         )
-    return cast(Reactor, reactor)
+
+
+def _without_gaps(ports: Iterable[int]) -> tuple[int, int] | None:
+    """Return the first and the last of *ports*; None where they mean any port."""
+    numbers = sorted(set(ports))
+    if numbers in ([], [0]):
+        return None
+    first, last = numbers[0], numbers[-1]
+    if not 0 < first <= last < 65536 or len(numbers) != last - first + 1:
+        raise ValueError("passivePortRange takes ports from 1 to 65535 without a gap")
+    return first, last

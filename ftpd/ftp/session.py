@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from twisted.logger import Logger
+
 from ftpd.errors import DataConnectionFailed, NotLoggedIn
 from ftpd.ftp.states import Representation, Stop
 from ftpd.ftp.wire.facts import DEFAULT_FACTS
@@ -84,6 +86,8 @@ class Session:
         "visit",
     )
 
+    _log = Logger()
+
     def __init__(self, factory: FTPFactory, channel: Channel, peer: Peer, visit: Visit) -> None:
         self.factory = factory
         self.channel = channel
@@ -100,6 +104,7 @@ class Session:
         self.stored_files: Guard | None = None
         self.logout: Callable[[], object] | None = None
         self.cwd = ROOT
+        self.rename_from: VirtualPath | None = None
         self.reset_parameters()
 
     # Login.
@@ -128,22 +133,28 @@ class Session:
         self.cwd = ROOT if account.is_confined else account.home
 
     def log_out(self) -> None:
-        """Give the login back to the portal, if there is one: exactly once each."""
+        """Give the login back to the portal, if there is one: exactly once each.  A portal's fault is logged and stops nobody."""
         logout = self.logout
         self._forget_login()
-        if logout is not None:
-            logout()
+        try:
+            if logout is not None:
+                logout()
+        except Exception:
+            self._log.failure("logging out failed (session {session})", session=self.peer.session)
 
     def _forget_login(self) -> None:
+        """What this login named or opened with its rights is nothing to the next one."""
         self.user = self.account = self.stored_files = self.logout = None
         self.cwd = ROOT
+        self.rename_from = None
+        self.close_data()
 
     def reset_parameters(self) -> None:
         """Back to what a new connection has (REIN): TYPE, REST, RNFR, EPSV ALL, facts, umask, data port."""
         self.close_data()
         self.representation = Representation(self.factory.settings.default_type)
         self.restart = 0
-        self.rename_from: VirtualPath | None = None
+        self.rename_from = None
         self.is_extended_only = False
         self.facts: tuple[str, ...] = DEFAULT_FACTS
         self.umask: int | None = None
@@ -154,6 +165,11 @@ class Session:
         return None if self.umask is None else most & ~self.umask
 
     # Data connection.
+
+    def demand_network(self) -> None:
+        """`DataConnectionFailed` on a Unix socket: it has no address that data could go from, or to."""
+        if not self.peer.local_address:
+            raise DataConnectionFailed("No data connections here: this control connection is not on a network")
 
     def use_data(self, port: DataPort) -> None:
         """Announce or target *port* for the next transfer; an earlier one is dropped."""

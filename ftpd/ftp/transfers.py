@@ -80,7 +80,6 @@ def _wanted(session: Session, start: int = 0, ceiling: int | None = None) -> Wan
 
 
 def _begin(session: Session, command: str, direction: str, path: VirtualPath, size: int | None) -> Transfer:
-    session.stop = None
     session.transfer = Transfer(command, direction, path, size, session.factory.reactor.seconds())
     return session.transfer
 

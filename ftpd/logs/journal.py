@@ -50,18 +50,23 @@ Fields = dict[str, Any]
 
 
 class Journal:
-    """An observer of events that writes to `twisted.logger`."""
+    """An observer of events that writes to `twisted.logger` what weighs at least *least*.
 
-    def __init__(self, log: Logger | None = None) -> None:
+    What no target wants need not be written: three of a login's four lines are for debugging (tests/bench: login).
+    """
+
+    def __init__(self, log: Logger | None = None, *, least: Any = LogLevel.debug) -> None:
         self._log = log or Logger(namespace="ftpd.journal")
+        self._heard = frozenset(level for level in LogLevel.iterconstants() if level >= least)
 
     def __call__(self, event: Event) -> None:
         row = _ROWS.get(type(event))
-        if row is not None:  # an extension's own event is its own business
-            name, level, text, fields = row
-            self._log.emit(
-                _weight(event, level), text, event=name, protocol=event.peer.protocol, **_origin(event.peer), **fields(event)
-            )
+        if row is None:  # an extension's own event is its own business
+            return
+        name, level, text, fields = row
+        level = _weight(event, level)
+        if level in self._heard:
+            self._log.emit(level, text, event=name, protocol=event.peer.protocol, **_origin(event.peer), **fields(event))
 
 
 def _origin(peer: Peer) -> Fields:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from twisted.logger import Logger, globalLogPublisher
+from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.logs.targets import LogFile, Target, make_target
@@ -25,7 +25,8 @@ Part = TypeVar("Part", Target, LogFile)
 class OpenLogs:
     """What *settings* name, opened at once, so that a wrong path is told at start.  Raises `ConfigError`.
 
-    `observers` are observers of events; the targets observe `twisted.logger` until `close`.
+    `observers` are observers of events; the targets observe `twisted.logger` until `close`.  `least` is the least weight of a line
+    that any target writes; without targets whoever else observes gets everything.
     """
 
     _log = Logger()
@@ -38,6 +39,7 @@ class OpenLogs:
             self._xferlog = _open(opened, "log.xferlog", lambda: LogFile(settings.xferlog)) if settings.xferlog else None
             opened.pop_all()
         self.observers: list[Observer] = [Xferlog(self._xferlog.write)] if self._xferlog else []
+        self.least: Any = min((LogLevel.levelWithName(target.level) for target in settings.targets), default=LogLevel.debug)
         for target in self._targets:
             globalLogPublisher.addObserver(target)
 

@@ -10,6 +10,7 @@ import os
 import sys
 import syslog
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
 from typing import Any, TextIO
@@ -145,6 +146,11 @@ def json_line(event: LogEvent) -> str:
 
 
 def _message(event: LogEvent) -> str:
+    """Fill in the event's format: as `formatEvent` does, but 1 us instead of 30 for all but its calls, `{name()}` (tests/bench: retr)."""
+    form = event.get("log_format")
+    if isinstance(form, str):
+        with suppress(Exception):  # a call, or something that cannot be formatted, about which formatEvent has words
+            return form.format_map(event).strip()
     return formatEvent(event).strip()
 
 

@@ -404,6 +404,13 @@ def _write_all(number: int, offset: int, data: ReadableBuffer) -> None:
         rest, offset = rest[written:], offset + written
 
 
+def _unlocking(number: int, function: Callable[[], T]) -> T:
+    try:
+        return function()
+    finally:
+        staging.unlock(number)
+
+
 class LocalUpload:
     """A `spi.WritableFile` over a draft."""
 
@@ -458,8 +465,8 @@ class LocalUpload:
         try:
             with errors_about(self.path):
                 if self._lane.is_local and not self._draft.takes_long():
-                    return function()
-                return await shielded(self._lane.blocking(function, holding=self._file))
+                    return _unlocking(self._draft.number, function)
+                return await shielded(self._lane.blocking(_unlocking, self._draft.number, function, holding=self._file))
         finally:
             self._file.close()
 

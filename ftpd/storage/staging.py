@@ -13,12 +13,13 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from ftpd.errors import Busy
 from ftpd.storage.names import is_staging
 
-__all__ = ["create", "drop_unused", "empty_of_staging", "lock", "open_kept", "sweep"]
+__all__ = ["create", "drop_unused", "empty_of_staging", "lock", "open_kept", "sweep", "unlock"]
 
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
@@ -42,6 +43,12 @@ def lock(number: int) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
     return True
+
+
+def unlock(number: int) -> None:
+    """Give the lock back before the descriptor is closed: on a disk that may hang, that happens later, in a thread."""
+    with suppress(OSError):
+        fcntl.flock(number, fcntl.LOCK_UN)
 
 
 def open_kept(directory: int, name: bytes) -> int | None:

@@ -61,12 +61,12 @@ class Dialogue:
         self._unsent = bytearray()
         self._unparsed = b""
         self._begun: Reply | None = None
-        self._last_session_id = ""
         self._is_over = False
         self.transport = _Transport(_address(local_address, 21), _address(address, 40000))
         self.channel: ControlChannel = self.server.factory.buildProtocol(None)
         self.transport.hear = self._hear
         self.channel.makeConnection(self.transport)  # type: ignore[no-untyped-call]
+        self._session_id = self.channel.session.peer.session if self.channel.session is not None else ""
         self._settle()
         if login is not None:
             self._log_in(login, is_ascii)
@@ -113,6 +113,10 @@ class Dialogue:
         """Let the data connection announced last never come to be."""
         self._note("C: (no data connection)")
         self.port.expire(words)
+        return self._settle()
+
+    def rests(self) -> Self:
+        """Let come to rest what something outside of the dialogue set going, such as a store that was held up."""
         return self._settle()
 
     def reads_on(self) -> Self:
@@ -270,12 +274,6 @@ class Dialogue:
             self.transport.connected = False
             self.channel.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
 
-    @property
-    def _session_id(self) -> str:
-        if self.channel.session is not None:
-            self._last_session_id = self.channel.session.peer.session
-        return self._last_session_id
-
     def _hear(self, data: bytes) -> None:
         """Cut what the server wrote into replies."""
         *lines, self._unparsed = (self._unparsed + data).split(b"\r\n")
@@ -311,7 +309,7 @@ class _Transport(StringTransport):
     """The client's end of the control connection: `writes` has each piece the server wrote, `hear` is told what the client reads."""
 
     def __init__(self, here: IPv4Address | IPv6Address, there: IPv4Address | IPv6Address) -> None:
-        super().__init__(here, there, lenient=True)
+        super().__init__(here, there, lenient=True)  # type: ignore[no-untyped-call]
         self.writes: list[bytes] = []
         self.unread = bytearray()
         self.is_read = True

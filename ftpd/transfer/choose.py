@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftpd.spi import DataConnection, Pump, Reactor, ReadableFile, WritableFile
+from ftpd.spi import DataConnection, Pump, Reactor, ReadableFile, StreamedFile, WritableFile
 from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.receive import Receive
@@ -17,7 +17,8 @@ def choose_download(reactor: Reactor, connection: DataConnection, file: Readable
     descriptor = file.descriptor()
     if descriptor is not None and wanted.transform is None and isinstance(connection, SocketConnection):
         return SendFile(reactor, connection, descriptor, file.info.size, wanted)
-    return CopyOut(reactor, connection, pieces_of(file, wanted.start), wanted)
+    pieces = file.pieces(wanted.start) if isinstance(file, StreamedFile) else pieces_of(file, wanted.start)
+    return CopyOut(reactor, connection, pieces, wanted)
 
 
 def choose_upload(reactor: Reactor, connection: DataConnection, file: WritableFile, wanted: Wanted) -> Pump:

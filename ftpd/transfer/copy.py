@@ -5,61 +5,92 @@ Back-pressure is the order of things: the next piece is read when the last is wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from ftpd.errors import IntegrityLost, OverQuota
+from ftpd.errors import IntegrityLost, OverQuota, Unavailable, from_oserror
 from ftpd.spi import DataConnection, Reactor, ReadableFile, WritableFile
 from ftpd.transfer.pump import Course
-from ftpd.values import TransferResult, Wanted
+from ftpd.values import Wanted
 
 __all__ = ["CopyIn", "CopyOut", "Source", "pieces_of"]
 
+T = TypeVar("T")
 Source: TypeAlias = Callable[[], Awaitable[bytes]]
 
-_PIECE_BYTES = 256 * 1024
+_PIECE_BYTES: Final = 256 * 1024
+_PIECES_PER_TURN: Final = (
+    4  # 1 MiB, or the rows of some 1,000 files: about a millisecond, then others have their turn of the reactor
+)
 
 
 class _Copy(Course):
-    """Run one coroutine that moves everything, and judge how it ended."""
+    """Run one coroutine, `move`, that moves everything, and judge how it ended."""
 
     def __init__(self, reactor: Reactor, connection: DataConnection, wanted: Wanted) -> None:
         super().__init__(reactor, wanted.stall_seconds)
         self._connection = connection
         self._wanted = wanted
         self._moving: Deferred[None] | None = None
+        self._pieces = 0
+        self._is_storage_asked = False
 
-    def start(self) -> Deferred[TransferResult]:
-        assert self._done is not None, "a pump starts once"
-        done = self._done
-        self._moving = Deferred.fromCoroutine(self._judge())
-        return done
-
-    def progress(self) -> int:
-        return self.moved - self._connection.unacknowledged()
+    def begin(self) -> None:
+        self._moving = Deferred.fromCoroutine(self._run())
 
     def stop(self) -> None:
         if self._moving is not None:
             self._moving.cancel()
 
-    async def _judge(self) -> None:
-        error: Exception | None = None
-        try:
-            await self._move()
-        except CancelledError:
-            self._cancel()
-        except Exception as fault:  # a store may be anybody's: whatever it raises is the transfer's end
-            error = fault
-        self._moving = None  # it is over: `stop` has nothing to cancel
-        if error is None:
-            self.end_finished()
+    def end_stalled(self) -> None:
+        if self._is_storage_asked:
+            self.end_local_fault(Unavailable(None, "The storage did not answer in time"))
         else:
-            self.end_by(error)
+            super().end_stalled()
 
-    def _move(self) -> Coroutine[Any, Any, None]:
-        raise AssertionError("each direction says how")
+    async def move(self) -> None:
+        raise NotImplementedError
+
+    async def ask_storage(self, answer: Awaitable[T]) -> T:
+        """Await *answer*; an `OSError` is the storage's here, and not a fault of the peer.
+
+        A store may finish a call in spite of a cancel (a thread cannot be stopped); the pump then goes no step further.
+        """
+        self._is_storage_asked = True
+        try:
+            result = await answer
+        except OSError as error:
+            raise from_oserror(error) from error
+        finally:
+            self._is_storage_asked = False
+        if not self.is_running:
+            raise CancelledError
+        return result
+
+    async def take_turns(self) -> None:
+        """Let the reactor turn now and then: with a fast peer nothing else would ever have to wait."""
+        self._pieces += 1
+        if self._pieces % _PIECES_PER_TURN == 0:
+            turn: Deferred[None] = Deferred(lambda _: timer.cancel())
+            timer = self._reactor.callLater(0, turn.callback, None)
+            await turn
+
+    async def _run(self) -> None:
+        try:
+            await self.move()
+        except CancelledError:
+            end = self.end_cancelled
+        except OSError as error:
+            end = partial(self.end_peer_fault, error)
+        except Exception as error:  # a store may be anybody's: whatever it raises is the transfer's end
+            end = partial(self.end_local_fault, error)
+        else:
+            end = self.end_finished
+        self._moving = None  # it is over: `stop` has nothing to cancel
+        end()
 
 
 class CopyOut(_Copy):
@@ -68,17 +99,26 @@ class CopyOut(_Copy):
     def __init__(self, reactor: Reactor, connection: DataConnection, source: Source, wanted: Wanted) -> None:
         super().__init__(reactor, connection, wanted)
         self._source = source
+        self._handed_over = 0
 
-    async def _move(self) -> None:
+    def progress(self) -> int:
+        return self._handed_over - self._connection.unacknowledged()
+
+    async def move(self) -> None:
         transform = self._wanted.transform
-        while piece := await self._source():
-            await self._send(transform(piece) if transform else piece)
+        while piece := await self.ask_storage(self._source()):
+            if transform:
+                piece = transform(piece)
+            await self._send(piece)
+            del piece  # before the next is read: two would be twice the memory
+            await self.take_turns()
         if transform:
             await self._send(transform(b""))
         await self._connection.finish()
 
     async def _send(self, piece: bytes) -> None:
         if piece:
+            self._handed_over += len(piece)
             await self._connection.send(piece)
             self.moved += len(piece)
 
@@ -108,11 +148,16 @@ class CopyIn(_Copy):
         self._file = file
         self._offset = wanted.start
 
-    async def _move(self) -> None:
+    async def move(self) -> None:
         transform = self._wanted.transform
         while piece := await self._connection.receive():
-            self.moved += len(piece)
-            await self._store(transform(piece) if transform else piece)
+            count = len(piece)
+            if transform:
+                piece = transform(piece)
+            await self._store(piece)
+            del piece
+            self.moved += count
+            await self.take_turns()
         if transform:
             await self._store(transform(b""))
 
@@ -122,5 +167,5 @@ class CopyIn(_Copy):
         ceiling = self._wanted.ceiling
         if ceiling is not None and self._offset + len(piece) - self._wanted.start > ceiling:
             raise OverQuota
-        await self._file.write_at(self._offset, piece)
+        await self.ask_storage(self._file.write_at(self._offset, piece))
         self._offset += len(piece)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import socket as sockets
 import struct
 import termios
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReadWriteDescriptor
@@ -20,15 +21,22 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.spi import Reactor
+from ftpd.transfer.delivery import Delivery
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["SocketConnection"]
 
-_PIECE_BYTES = 256 * 1024  # what one `receive` returns at most; datapath measurements: bigger gains nothing outside the fast path
-_FIRST_POLL_SECONDS = 0.005
-_LAST_POLL_SECONDS = 0.25
+_PIECE_BYTES: Final = (
+    256 * 1024
+)  # what one `receive` returns at most; datapath measurements: bigger gains nothing outside the fast path
+_MOST_DROPPED: Final = (
+    1024 * 1024
+)  # of what a downloading peer sends in its turn; what exceeds it fills the kernel's buffer and stays there
+_EMPTY: Final = memoryview(b"")
+
+_dropped: Final = memoryview(bytearray(64 * 1024))  # nobody reads it
 
 
 def _nothing() -> None:
@@ -39,17 +47,19 @@ def _nothing() -> None:
 class SocketConnection:
     """Own *socket*, connected and non-blocking, until `close`.
 
-    `on_readable` and `on_writable` are called by the reactor between `watch_*` and `ignore_*`; a connection that hangs up calls both
-    watched ones, whose next system call then finds out why.
+    `on_readable` and `on_writable` are called by the reactor between `watch_*` and `ignore_*`.  A connection that hangs up, or is closed
+    by its owner, calls both watched ones, whose next call then finds out why.
     """
 
-    __slots__ = ("_is_reading", "_is_writing", "_reactor", "_socket", "on_readable", "on_writable")
+    __slots__ = ("_dropped_bytes", "_is_reading", "_is_writing", "_reactor", "_socket", "_unsent", "on_readable", "on_writable")
 
     def __init__(self, reactor: Reactor, socket: sockets.socket) -> None:
         self._reactor = reactor
         self._socket: sockets.socket | None = socket
         self._is_reading = False
         self._is_writing = False
+        self._unsent = _EMPTY
+        self._dropped_bytes = 0
         self.on_readable: Callable[[], None] = _nothing
         self.on_writable: Callable[[], None] = _nothing
 
@@ -57,7 +67,7 @@ class SocketConnection:
     def socket(self) -> sockets.socket | None:
         return self._socket
 
-    # What pumps call.
+    # What pumps call.  Every call on the socket raises `OSError`, ECONNABORTED once it is closed.
 
     def watch_reading(self, callback: Callable[[], None]) -> None:
         self.on_readable = callback
@@ -83,84 +93,114 @@ class SocketConnection:
             self._is_writing = False
             self._reactor.removeWriter(self)
 
+    def receive_into(self, buffer: WriteableBuffer) -> int:
+        """Fill *buffer* with what is there; 0 is the peer's end, nothing there is `BlockingIOError`."""
+        return self._open_socket().recv_into(buffer)
+
+    def send_some(self, data: ReadableBuffer) -> int:
+        """Send as much of *data* as the kernel takes; nothing is `BlockingIOError`."""
+        return self._open_socket().send(data)
+
+    def drop_input(self) -> bool:
+        """Forget what the peer of a download sent, within bounds; return whether it is of use to look again.
+
+        What is left unread makes `close` a reset, which on some systems destroys what the peer has not read yet.
+        """
+        while self._dropped_bytes < _MOST_DROPPED:
+            try:
+                count = self.receive_into(_dropped)
+            except BlockingIOError:
+                return True
+            if not count:
+                return False
+            self._dropped_bytes += count
+        return False
+
+    def pending_error(self) -> OSError | None:
+        """Return, once, the error that the kernel holds for the next call."""
+        number = errno.ECONNABORTED if self._socket is None else self._socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_ERROR)
+        return OSError(number, os.strerror(number)) if number else None
+
     def unacknowledged(self) -> int:
-        """Bytes the kernel holds that the peer's kernel has not acknowledged; 0 where the platform cannot say."""
+        """Bytes given to `send` that the peer's kernel has not acknowledged; where the platform cannot say, that ours has not taken."""
+        return len(self._unsent) + self._in_kernel()
+
+    def close(self) -> None:
+        """Leave the reactor and close the socket; unread input makes the kernel send a reset."""
+        socket = self._socket
+        if socket is None:
+            return
+        readable, writable = self.on_readable, self.on_writable
+        self.ignore_reading()
+        self.ignore_writing()
+        self._socket = None
+        socket.close()
+        writable()
+        readable()
+
+    # spi.DataConnection, for the copy pump.
+
+    def send(self, data: ReadableBuffer) -> Deferred[None]:
+        self._unsent = memoryview(data).cast("B")
+        done: Deferred[None] = Deferred(lambda _: self._stop_sending())
+        self._push(done)
+        if not done.called:
+            self.watch_writing(lambda: self._push(done))
+        return done
+
+    def receive(self) -> Deferred[bytes]:
+        done: Deferred[bytes] = Deferred(lambda _: self.ignore_reading())
+        self._pull(done)
+        if not done.called:
+            self.watch_reading(lambda: self._pull(done))
+        return done
+
+    def finish(self) -> Deferred[None]:
+        """Send the end, then wait until the peer's kernel has acknowledged every byte; the caller bounds the time."""
+        try:
+            may_say_more = self.drop_input()
+            is_delivered = self.unacknowledged() == 0
+            self._open_socket().shutdown(sockets.SHUT_WR)
+        except OSError as error:
+            return fail(error)
+        return succeed(None) if is_delivered else Delivery(self._reactor, self, may_say_more).done
+
+    def _push(self, done: Deferred[None]) -> None:
+        try:
+            self._unsent = self._unsent[self.send_some(self._unsent) :]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._stop_sending()
+            done.errback(error)
+            return
+        if not self._unsent:
+            self._stop_sending()
+            done.callback(None)
+
+    def _stop_sending(self) -> None:
+        self._unsent = _EMPTY
+        self.ignore_writing()
+
+    def _pull(self, done: Deferred[bytes]) -> None:
+        try:
+            data = self._open_socket().recv(_PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.ignore_reading()
+            done.errback(error)
+            return
+        self.ignore_reading()
+        done.callback(data)
+
+    def _in_kernel(self) -> int:
         if self._socket is None:
             return 0
         try:
             return int(struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
         except OSError:
             return 0
-
-    def close(self) -> None:
-        """Leave the reactor and close the socket; unread input makes the kernel send a reset."""
-        socket, self._socket = self._socket, None
-        if socket is None:
-            return
-        self.ignore_reading()
-        self.ignore_writing()
-        socket.close()
-
-    # spi.DataConnection, for the copy pump.
-
-    def send(self, data: ReadableBuffer) -> Deferred[None]:
-        rest = memoryview(data)
-        done: Deferred[None] = Deferred(lambda _: self.ignore_writing())
-
-        def push() -> None:
-            nonlocal rest
-            try:
-                rest = rest[self._open_socket().send(rest) :]
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                self.ignore_writing()
-                done.errback(error)
-                return
-            if not rest:
-                self.ignore_writing()
-                done.callback(None)
-            elif not self._is_writing:
-                self.watch_writing(push)
-
-        push()
-        return done
-
-    def receive(self) -> Deferred[bytes]:
-        try:
-            return succeed(self._open_socket().recv(_PIECE_BYTES))
-        except BlockingIOError:
-            pass
-        done: Deferred[bytes] = Deferred(lambda _: self.ignore_reading())
-
-        def pull() -> None:
-            try:
-                data = self._open_socket().recv(_PIECE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.ignore_reading()
-                done.errback(error)
-                return
-            self.ignore_reading()
-            done.callback(data)
-
-        self.watch_reading(pull)
-        return done
-
-    def finish(self) -> Deferred[None]:
-        """Send the end, then wait until the peer's kernel has acknowledged every byte; the caller bounds the time.
-
-        On a fast network that is already so, and nothing waits.  Else the peer's own close or reset wakes us, and a timer asks the
-        kernel meanwhile, since a client may keep its side open until it hears the 226.
-        """
-        if self.unacknowledged() == 0:
-            try:
-                self._open_socket().shutdown(sockets.SHUT_WR)
-            except OSError as error:
-                return fail(error)
-            return succeed(None)
-        return _Delivery(self._reactor, self).wait()
 
     def _open_socket(self) -> sockets.socket:
         if self._socket is None:
@@ -180,75 +220,11 @@ class SocketConnection:
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor saw a hang-up and has dropped us from its sets: let whoever watched find the cause by its next call."""
-        readable = self.on_readable if self._is_reading else _nothing
-        writable = self.on_writable if self._is_writing else _nothing
+        readable, writable = self.on_readable, self.on_writable
         self._is_reading = self._is_writing = False
+        self.on_readable = self.on_writable = _nothing
         writable()
         readable()
 
     def logPrefix(self) -> str:
         return "data"
-
-
-class _Delivery:
-    """The wait of one connection for the acknowledgement of what it has sent."""
-
-    def __init__(self, reactor: Reactor, connection: SocketConnection) -> None:
-        self._reactor = reactor
-        self._connection = connection
-        self._done: Deferred[None] = Deferred(lambda _: self._stop())
-        self._pause = _FIRST_POLL_SECONDS
-        self._timer = reactor.callLater(self._pause, self._poll)
-
-    def wait(self) -> Deferred[None]:
-        self._connection.watch_reading(self._readable)
-        socket = self._connection.socket
-        try:
-            if socket is not None:
-                socket.shutdown(sockets.SHUT_WR)
-        except OSError as error:
-            self._end(error)
-        return self._done
-
-    def _poll(self) -> None:
-        error = self._pending_error()
-        if error is not None or self._connection.unacknowledged() == 0:
-            self._end(error)
-            return
-        self._pause = min(self._pause * 2, _LAST_POLL_SECONDS)
-        self._timer = self._reactor.callLater(self._pause, self._poll)
-
-    def _readable(self) -> None:
-        """The peer said something during a download: its end or reset counts, anything else is dropped."""
-        socket = self._connection.socket
-        if socket is None:
-            self._end(ConnectionAbortedError(errno.ECONNABORTED, "the data connection is closed"))
-            return
-        try:
-            data = socket.recv(_PIECE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._end(error)
-            return
-        if self._connection.unacknowledged() == 0:
-            self._end(None)
-        elif not data:
-            self._connection.ignore_reading()  # it closed its sending side only: the timer goes on
-
-    def _pending_error(self) -> OSError | None:
-        socket = self._connection.socket
-        number = socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_ERROR) if socket is not None else errno.ECONNABORTED
-        return OSError(number, errno.errorcode.get(number, "")) if number else None
-
-    def _stop(self) -> None:
-        if self._timer.active():
-            self._timer.cancel()
-        self._connection.ignore_reading()
-
-    def _end(self, error: OSError | None) -> None:
-        self._stop()
-        if error is None:
-            self._done.callback(None)
-        else:
-            self._done.errback(error)

@@ -1,16 +1,19 @@
-"""What all pumps share: the clock, the stall watch, and exactly one judged end."""
+"""What all pumps share: the stall watch, and exactly one judged end."""
 
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 from twisted.internet.defer import Deferred
 
 from ftpd.errors import from_oserror
-from ftpd.spi import Reactor
+from ftpd.spi import DelayedCall, Reactor
 from ftpd.values import Outcome, TransferResult
 
 __all__ = ["Course", "Stalled"]
+
+_CHECKS_PER_STALL: Final = 4  # a stall is seen after one to one and a quarter of the time set for it
 
 
 class Stalled(TimeoutError):
@@ -21,30 +24,48 @@ class Stalled(TimeoutError):
 
 
 class Course:
-    """One transfer from start to end.  A pump inherits it, moves bytes, and calls one of the `end_*` methods.
+    """One transfer from start to end.  A pump inherits it, moves bytes, and calls one of the `end_*` methods; the first call counts.
 
-    `moved` grows as payload moves.  A subclass overrides `stop`, which takes it out of the reactor and may be called at any moment,
-    and `progress` where `moved` is not what the peer has seen.
+    `moved` grows as payload moves.  A subclass defines `begin` and `stop`, which takes it out of the reactor whatever it is doing,
+    and `progress` where `moved` is not what the peer has seen.  A *stall_seconds* of 0 waits for ever.
     """
 
     def __init__(self, reactor: Reactor, stall_seconds: float) -> None:
         self.moved = 0
         self._reactor = reactor
         self._stall_seconds = stall_seconds
-        self._started = reactor.seconds()
-        self._done: Deferred[TransferResult] | None = Deferred(lambda _: self._cancel())
-        self._seen = -1
-        self._stall_timer = reactor.callLater(stall_seconds, self._check_stall) if stall_seconds else None
+        self._started_at: float | None = None
+        self._done: Deferred[TransferResult] | None = None
+        self._stall_timer: DelayedCall | None = None
+        self._last_progress = 0
+        self._quiet_checks = 0
+
+    def start(self) -> Deferred[TransferResult]:
+        assert self._started_at is None, "a pump starts once"
+        self._started_at = self._reactor.seconds()
+        done = self._done = Deferred(lambda _: self.end_cancelled())
+        self.begin()
+        if self.is_running and self._stall_seconds:
+            self._watch_for_stall()
+        return done
+
+    def begin(self) -> None:
+        """Move what can be moved at once, and ask the reactor for the rest."""
+        raise NotImplementedError
 
     def stop(self) -> None:
-        """Take it out of the reactor."""
+        """Take it out of the reactor; called once, after `begin`, or within it."""
+        raise NotImplementedError
 
     def progress(self) -> int:
-        """Bytes that the peer has given or taken, for the stall watch."""
+        """A number that changes as the peer gives or takes bytes, for the stall watch."""
         return self.moved
 
     def end_finished(self) -> None:
         self._end(Outcome.FINISHED, None)
+
+    def end_cancelled(self) -> None:
+        self._end(Outcome.CANCELLED, None)
 
     def end_peer_fault(self, error: Exception) -> None:
         self._end(Outcome.PEER_FAULT, error)
@@ -53,35 +74,34 @@ class Course:
         """End with a fault of ours; an `OSError` of the disk becomes the `FileTransferError` it stands for."""
         self._end(Outcome.LOCAL_FAULT, from_oserror(error) if isinstance(error, OSError) else error)
 
-    def end_by(self, error: Exception) -> None:
-        """End with the fault that *error* tells: a socket's `OSError` is the peer's, everything else is ours."""
-        if isinstance(error, OSError):
-            self.end_peer_fault(error)
-        else:
-            self.end_local_fault(error)
+    def end_stalled(self) -> None:
+        """Nothing moved for too long: the peer's fault, unless a subclass knows better."""
+        self.end_peer_fault(Stalled())
 
     @property
     def is_running(self) -> bool:
         return self._done is not None
 
-    def _check_stall(self) -> None:
-        now = self.progress()
-        if now == self._seen:
-            self._stall_timer = None
-            self.end_peer_fault(Stalled())
-        else:
-            self._seen = now
-            self._stall_timer = self._reactor.callLater(self._stall_seconds, self._check_stall)
+    def _watch_for_stall(self) -> None:
+        self._stall_timer = self._reactor.callLater(self._stall_seconds / _CHECKS_PER_STALL, self._check_stall)
 
-    def _cancel(self) -> None:
-        self._end(Outcome.CANCELLED, None)
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        progress = self.progress()
+        self._quiet_checks = self._quiet_checks + 1 if progress == self._last_progress else 0
+        self._last_progress = progress
+        if self._quiet_checks >= _CHECKS_PER_STALL:
+            self.end_stalled()
+        else:
+            self._watch_for_stall()
 
     def _end(self, outcome: Outcome, error: Exception | None) -> None:
         done, self._done = self._done, None
         if done is None:
             return
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+        timer, self._stall_timer = self._stall_timer, None
+        if timer is not None:
+            timer.cancel()
         self.stop()
-        done.callback(TransferResult(self.moved, self._reactor.seconds() - self._started, outcome, error))
+        seconds = self._reactor.seconds() - (self._started_at or 0.0)
+        done.callback(TransferResult(self.moved, seconds, outcome, error))

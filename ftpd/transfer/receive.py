@@ -6,19 +6,19 @@ reactor for 0.6 ms at most (datapath measurements).
 
 from __future__ import annotations
 
+import errno
 import os
-
-from twisted.internet.defer import Deferred
+from typing import Final
 
 from ftpd.errors import OverQuota
 from ftpd.spi import Reactor
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.pump import Course
-from ftpd.values import TransferResult, Wanted
+from ftpd.values import Wanted
 
 __all__ = ["Receive"]
 
-_buffer = memoryview(bytearray(1024 * 1024))
+_buffer: Final = memoryview(bytearray(1024 * 1024))
 
 
 class Receive(Course):
@@ -31,23 +31,17 @@ class Receive(Course):
         self._offset = wanted.start
         self._ceiling = wanted.ceiling
 
-    def start(self) -> Deferred[TransferResult]:
-        assert self._done is not None, "a pump starts once"
-        done = self._done
+    def begin(self) -> None:
         self._pull()
         if self.is_running:
             self._connection.watch_reading(self._pull)
-        return done
 
     def stop(self) -> None:
         self._connection.ignore_reading()
 
     def _pull(self) -> None:
-        socket = self._connection.socket
         try:
-            if socket is None:
-                raise ConnectionAbortedError("the data connection is closed")
-            count = socket.recv_into(_buffer)
+            count = self._connection.receive_into(_buffer)
         except BlockingIOError:
             return
         except OSError as error:
@@ -64,6 +58,8 @@ class Receive(Course):
         try:
             while data:
                 written = os.pwrite(self._file, data, self._offset)
+                if not written:  # no disk should; a FUSE server may, and asking again for ever would stop every session
+                    raise OSError(errno.EIO, "the disk took nothing")
                 self._offset += written
                 self.moved += written
                 data = data[written:]

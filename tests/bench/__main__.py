@@ -11,6 +11,7 @@ import platform
 import resource
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.measures import measures
@@ -29,7 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--logs", choices=("on", "off"), default="on", help="each server's default log to a file, or none (default: on)"
     )
-    parser.add_argument("--scratch", help="directory for the served tree (default: the system's)")
+    parser.add_argument("--scratch", default="/dev/shm", help="directory for the served tree (default: %(default)s, memory)")
     return parser.parse_args()
 
 
@@ -40,31 +41,49 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
     with tempfile.TemporaryDirectory(prefix="ftpd-bench-", dir=arguments.scratch) as scratch:
         root = make_tree(Path(scratch), arguments.entries)
-        servers: list[Server] = []
+        field = Field(names, lambda name: start(name, root, Path(scratch), arguments.peer_python, logs=arguments.logs == "on"))
         try:
-            for name in names:
-                servers.append(start(name, root, Path(scratch), arguments.peer_python, logs=arguments.logs == "on"))
-            print(_measure_all(servers, names, arguments))
+            print(_measure_all(field, arguments))
         finally:
-            for server in servers:
-                server.stop()
+            field.stop()
     print(f"\n{_machine()}; {arguments.rounds} rounds; logs {arguments.logs}")
 
 
-def _measure_all(servers: list[Server], names: list[str], arguments: argparse.Namespace) -> str:
+class Field:
+    """The servers that run beside each other."""
+
+    def __init__(self, names: Sequence[str], begin: Callable[[str], Server]) -> None:
+        self.names = tuple(names)
+        self._begin = begin
+        self._running: dict[str, Server] = {}
+
+    def server(self, name: str, *, is_new: bool = False) -> Server:
+        """Return the running server *name*, started now if it is not, or if it shall be a new one."""
+        if is_new and name in self._running:
+            self._running.pop(name).stop()
+        if name not in self._running:
+            self._running[name] = self._begin(name)
+        return self._running[name]
+
+    def stop(self) -> None:
+        for server in self._running.values():
+            server.stop()
+
+
+def _measure_all(field: Field, arguments: argparse.Namespace) -> str:
     chosen = {name: measure for name, measure in measures(arguments.entries).items() if name in (arguments.only or name).split(",")}
     more_is_better = {row: better for measure in chosen.values() for row, better in measure.rows.items()}
     samples: dict[str, dict[str, list[float]]] = {row: {} for row in more_is_better}
     for number in range(arguments.rounds):
-        turn = number % len(servers)
+        turn = number % len(field.names)
         for name, measure in chosen.items():
-            for server in servers[turn:] + servers[:turn]:
-                if server.name in measure.leaves_out:
+            for rival in field.names[turn:] + field.names[:turn]:
+                if rival in measure.leaves_out:
                     continue
-                print(f"round {number + 1}: {name} {server.name}", file=sys.stderr)
-                for row, figure in measure.run(server, arguments.entries).items():
-                    samples[row].setdefault(server.name, []).append(figure)
-    return table(samples, more_is_better, names)
+                print(f"round {number + 1}: {name} {rival}", file=sys.stderr)
+                for row, figure in measure.run(field.server(rival, is_new=measure.is_of_memory), arguments.entries).items():
+                    samples[row].setdefault(rival, []).append(figure)
+    return table(samples, more_is_better, field.names)
 
 
 def _machine() -> str:

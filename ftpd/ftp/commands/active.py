@@ -14,6 +14,7 @@ from ftpd.ftp.wire.addresses import parse_eprt, parse_port
 from ftpd.ftp.wire.replies import Reply
 
 _LEAST_PORT: Final = 1024  # below it are services that an attacker would have us talk to (RFC 2577 3)
+_UNSPECIFIED: Final = ("0.0.0.0", "::")  # lftp 4.9.2 sends `EPRT |2|::|port|` over IPv6; it can only mean itself
 
 
 @command("PORT", takes=text, needs=Needs.LOGIN, rfc="RFC 959 4.1.2", syntax="PORT h1,h2,h3,h4,p1,p2", keeps_restart=True)
@@ -37,6 +38,9 @@ def _target(session: Session, address: str, port: int) -> Reply:
         raise OutOfOrder("EPSV ALL was sent: only EPSV is taken")
     if not session.factory.settings.active.enabled:
         raise NotOffered("Active mode is switched off here; use PASV or EPSV")
+    session.demand_network()
+    if address in _UNSPECIFIED:
+        address = session.peer.address
     may_fxp = session.account is not None and session.account.may_fxp
     if address != session.peer.address and not may_fxp:
         raise BadArgument("The address is not that of this connection")

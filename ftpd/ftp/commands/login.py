@@ -19,9 +19,10 @@ from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.session import Session
 from ftpd.ftp.shell import IFTPShell, files_of_shell
+from ftpd.ftp.shell_logins import password_credentials, suited
 from ftpd.ftp.wire.replies import Reply
 from ftpd.interfaces import IAvatar
-from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, WrongPassword
+from ftpd.login.credentials import AnonymousCredentials, WrongPassword
 from ftpd.paths import encode_name
 from ftpd.values import Account
 
@@ -106,15 +107,16 @@ def _may_send_password(session: Session) -> bool:
 async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
     """Ask the portal; whatever a foreign checker raises beside a refusal is logged and refused."""
     peer = session.peer
-    credentials: AnonymousCredentials | PasswordCredentials
+    portal = session.factory.portal
+    if portal is None:
+        raise CredentialsRefused("no portal")
+    credentials: object
     if session.factory.is_anonymous(_shown(name)):
         credentials = AnonymousCredentials(password, peer)
     else:
-        credentials = PasswordCredentials(name, password, peer)
-    if session.factory.portal is None:
-        raise CredentialsRefused("no portal")
+        credentials = password_credentials(portal, name, password, peer, session.factory.text_credentials)
     try:
-        interface, avatar, logout = await session.factory.portal.login(credentials, peer, IAvatar, IFTPShell)
+        interface, avatar, logout = await suited(portal).login(credentials, peer, IAvatar, IFTPShell)
     except (CancelledError, CredentialsRefused):
         raise
     except FileTransferError as error:  # overload must not count as a wrong password, or it would ban honest clients

@@ -20,7 +20,7 @@ async def pasv(session: Session, _: None) -> Reply:
     if session.is_extended_only:
         raise OutOfOrder("EPSV ALL was sent: only EPSV is taken")
     _demand_passive(session)
-    if ":" in session.peer.local_address or not session.peer.local_address:
+    if ":" in session.peer.local_address:
         raise DataConnectionFailed("PASV is for IPv4; use EPSV")
     port = _listen(session)
     address = await session.factory.announcement.address_for(session.peer, port.address)
@@ -41,14 +41,13 @@ async def epsv(session: Session, wanted: str) -> Reply:
     is_ipv6 = ":" in session.peer.local_address
     if wanted and _FAMILIES.get(wanted) is not is_ipv6:
         return Reply(522, f"Network protocol not supported, use ({2 if is_ipv6 else 1})")
-    if not session.peer.local_address:
-        raise DataConnectionFailed("There is no address to listen on; use another connection")
     return Reply(229, f"Entering Extended Passive Mode ({format_epsv(_listen(session).port)})")
 
 
 def _demand_passive(session: Session) -> None:
     if not session.factory.settings.passive.enabled:
         raise NotOffered("Passive mode is switched off here")
+    session.demand_network()
 
 
 def _listen(session: Session) -> DataPort:

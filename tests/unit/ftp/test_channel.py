@@ -192,7 +192,7 @@ def test_noop_behind_a_slow_open_is_answered_after_its_150(held_store):
     held_store.held.add("open_read")
     dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", connects=False).says("NOOP").hears_nothing()
     held_store.release()
-    dialogue._settle().hears(150).hears(200).connects().hears(226)
+    dialogue.rests().hears(150).hears(200).connects().hears(226)
 
 
 # ABOR.
@@ -395,7 +395,7 @@ def test_client_that_does_not_take_the_421_is_cut_off():
 def test_shutdown_says_421_and_cancels_the_transfer():
     dialogue = downloading()
     drained = dialogue.server.factory.close_sessions()
-    dialogue._settle().hears(426, "The server is shutting down.").hears(421, "The server is shutting down; closing.").is_closed()
+    dialogue.rests().hears(426, "The server is shutting down.").hears(421, "The server is shutting down; closing.").is_closed()
     assert drained.called
 
 
@@ -413,7 +413,7 @@ def test_150_is_written_at_once_when_the_transfer_has_to_wait():
 
 
 def test_client_that_reads_no_replies_is_not_answered_without_end():
-    dialogue = ann(files=None).stops_reading().raw(b"HELP\r\n" * 5000)
+    dialogue = ann().stops_reading().raw(b"HELP\r\n" * 5000)
     assert len(dialogue.transport.unread) < 80_000
     assert dialogue.transport.producerState == "paused"
     dialogue.reads_again()
@@ -442,4 +442,4 @@ def test_cancelled_error_of_a_login_is_no_login():
     checker = HeldChecker()
     dialogue = Dialogue(checkers=[checker]).hears(220).says("USER ann").hears(331).says("PASS x")
     checker.asked[0].errback(CancelledError())
-    dialogue.says("PWD").hears(421)
+    dialogue.rests().hears(451, "Command cancelled.").says("PWD").hears(530)

@@ -1,0 +1,647 @@
+"""What the contract cannot know: the disk below the store, its links, its faults, and who may see what."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ftpd.errors import (
+    BadName,
+    FileTransferError,
+    IntegrityLost,
+    IsADirectory,
+    NoSpace,
+    NotEmpty,
+    NotFound,
+    NotPermitted,
+    OverQuota,
+    Unavailable,
+    Unsupported,
+)
+from ftpd.paths import ROOT, VirtualPath
+from ftpd.schema import ConfigError, FileMode, FilePath, Seconds
+from ftpd.storage import local_upload
+from ftpd.storage.local import LOCAL, LocalFilesystem, LocalSettings, LocalStore
+from ftpd.testing.fakes import InlineThreads, finish
+from ftpd.values import Account, Attributes, FileKind, WriteMode
+
+T = TypeVar("T")
+
+
+def path(text: str) -> VirtualPath:
+    return VirtualPath.parse(text)
+
+
+class Disk:
+    """A store over a directory, and the words of these tests."""
+
+    def __init__(self, top: Path, **settings: Any) -> None:
+        self.top = top
+        self.store = LocalStore(LocalSettings(root=FilePath(str(top)), **{"durable": "none", **settings}), InlineThreads())
+        self.files = self.open("ann")
+
+    def open(self, name: str, **facts: Any) -> LocalFilesystem:
+        return finish(self.store.open(Account(name, **facts)))
+
+    def begin(self, text: str, mode: WriteMode = WriteMode.REPLACE, **more: Any) -> local_upload.LocalUpload:
+        return finish(self.files.open_write(path(text), mode=mode, **more))
+
+    def put(self, text: str, data: bytes, mode: WriteMode = WriteMode.REPLACE, **more: Any) -> None:
+        upload = self.begin(text, mode, **more)
+        finish(upload.write_at(upload.start, data))
+        finish(upload.commit())
+
+    def cut(self, text: str, data: bytes) -> None:
+        upload = self.begin(text)
+        finish(upload.write_at(0, data))
+        finish(upload.abandon())
+
+    def get(self, text: str) -> bytes:
+        file = finish(self.files.open_read(path(text)))
+        data = finish(file.read_at(0, 1000))
+        finish(file.close())
+        return data
+
+    def names(self, text: str = "/") -> list[str]:
+        async def read() -> list[str]:
+            found: list[str] = []
+            async with await self.files.open_directory(path(text)) as directory:
+                while batch := await directory.next_batch():
+                    found += [info.name for info in batch]
+            return sorted(found)
+
+        return finish(read())
+
+    def stat(self, text: str) -> Any:
+        return finish(self.files.stat(path(text)))
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    found = tmp_path / "top"
+    found.mkdir()
+    return found
+
+
+@pytest.fixture
+def disk(top: Path) -> Disk:
+    return Disk(top)
+
+
+def fails(error: type[FileTransferError], coroutine: Coroutine[Any, Any, object]) -> FileTransferError:
+    with pytest.raises(error) as caught:
+        finish(coroutine)
+    return caught.value
+
+
+# Links
+
+
+def test_a_link_that_leaves_the_root_is_dangling(disk: Disk, top: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (top / "absolute").symlink_to(tmp_path / "secret")
+    (top / "relative").symlink_to("../secret")
+    for name in ("absolute", "relative"):
+        fails(NotFound, disk.files.open_read(path(name)))
+        assert disk.stat(f"/{name}").kind is FileKind.LINK
+    assert disk.stat("/relative").target == "../secret"
+
+
+def test_a_link_that_leaves_the_home_is_dangling(top: Path) -> None:
+    (top / "home").mkdir()
+    (top / "other").write_text("x")
+    (top / "home" / "out").symlink_to("../other")
+    disk = Disk(top)
+    disk.files = disk.open("guest", home=path("/home"))
+    fails(NotFound, disk.files.open_read(path("/out")))
+
+
+def test_a_listing_shows_links_as_links(disk: Disk, top: Path) -> None:
+    (top / "link").symlink_to("target")
+    directory = finish(disk.files.open_directory(ROOT))
+    (info,) = finish(directory.next_batch())
+    assert (info.name, info.kind, info.target) == ("link", FileKind.LINK, "target")
+
+
+def test_stat_follows_a_link_that_stays_inside(disk: Disk, top: Path) -> None:
+    (top / "file").write_text("four")
+    (top / "link").symlink_to("/file")
+    (top / "here").symlink_to(".")
+    (top / "top").symlink_to("/")
+    assert (disk.stat("/link").name, disk.stat("/link").kind, disk.stat("/link").size) == ("link", FileKind.FILE, 4)
+    assert disk.stat("/here").kind is FileKind.DIRECTORY
+    assert disk.stat("/top").kind is FileKind.DIRECTORY
+
+
+def test_replacing_a_link_replaces_its_target(disk: Disk, top: Path) -> None:
+    (top / "d").mkdir()
+    (top / "d" / "file").write_text("old")
+    (top / "link").symlink_to("d/file")
+    disk.put("/link", b"new")
+    assert (top / "link").is_symlink()
+    assert (top / "d" / "file").read_bytes() == b"new"
+    assert os.listdir(top / "d") == ["file"]
+
+
+def test_an_upload_through_a_link_never_lands_outside(disk: Disk, top: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (top / "absolute").symlink_to(tmp_path / "outside" / "new")
+    (top / "directory").symlink_to(tmp_path / "outside")
+    fails(NotFound, disk.files.open_write(path("/absolute"), mode=WriteMode.REPLACE))
+    fails(NotFound, disk.files.open_write(path("/directory/new"), mode=WriteMode.REPLACE))
+    assert os.listdir(tmp_path / "outside") == []
+
+
+def test_a_link_to_a_directory_is_no_place_for_an_upload(disk: Disk, top: Path) -> None:
+    (top / "d").mkdir()
+    for name, target in {"to-d": "d", "to-top": "/", "to-self": "d/..", "to-dot": "d/."}.items():
+        (top / name).symlink_to(target)
+        fails(IsADirectory, disk.files.open_write(path(name), mode=WriteMode.REPLACE))
+
+
+def test_a_cut_upload_through_a_link_is_found_through_it(disk: Disk, top: Path) -> None:
+    (top / "d").mkdir()
+    (top / "link").symlink_to("d/file")
+    disk.cut("/link", b"half")
+    assert disk.stat("/link").size == 4
+    disk.put("/d/file", b" and half", WriteMode.APPEND)
+    assert disk.get("/link") == b"half and half"
+
+
+def test_removing_and_renaming_a_link_spares_its_target(disk: Disk, top: Path) -> None:
+    (top / "file").write_text("x")
+    (top / "link").symlink_to("file")
+    finish(disk.files.rename(path("/link"), path("/moved")))
+    assert (top / "moved").is_symlink()
+    finish(disk.files.remove_file(path("/moved")))
+    assert disk.names() == ["file"]
+
+
+def test_attributes_follow_a_link_inside_and_none_outside(disk: Disk, top: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("x")
+    outside.chmod(0o644)
+    (top / "out").symlink_to(outside)
+    (top / "file").write_text("x")
+    (top / "in").symlink_to("file")
+    fails(NotFound, disk.files.set_attributes(path("/out"), Attributes(mode=0o777)))
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+    finish(disk.files.set_attributes(path("/in"), Attributes(mode=0o600)))
+    assert stat.S_IMODE((top / "file").stat().st_mode) == 0o600
+
+
+def test_denied_links_are_listed_and_not_followed(top: Path) -> None:
+    (top / "d").mkdir()
+    (top / "d" / "file").write_text("x")
+    (top / "link").symlink_to("d/file")
+    (top / "way").symlink_to("d")
+    disk = Disk(top, symlinks="deny")
+    assert disk.names() == ["d", "link", "way"]
+    assert disk.stat("/link").kind is FileKind.LINK
+    fails(NotPermitted, disk.files.open_read(path("/link")))
+    fails(NotPermitted, disk.files.open_read(path("/way/file")))
+    fails(NotPermitted, disk.files.open_write(path("/link"), mode=WriteMode.REPLACE))
+
+
+def test_hidden_links_are_not_there(top: Path) -> None:
+    (top / "file").write_text("x")
+    (top / "link").symlink_to("file")
+    disk = Disk(top, symlinks="hide")
+    assert disk.names() == ["file"]
+    fails(NotFound, disk.files.stat(path("/link")))
+    fails(NotFound, disk.files.open_read(path("/link")))
+
+
+# Names
+
+
+def test_hidden_names_are_neither_listed_nor_reachable(top: Path) -> None:
+    (top / ".git").mkdir()
+    (top / ".git" / "config").write_text("x")
+    (top / "key.pem").write_text("x")
+    (top / "file").write_text("x")
+    disk = Disk(top, hidden_names=(".git", "*.pem"))
+    assert disk.names() == ["file"]
+    for text in ("/.git", "/.git/config", "/key.pem"):
+        fails(NotFound, disk.files.stat(path(text)))
+        fails(NotFound, disk.files.open_read(path(text)))
+        fails(NotFound, disk.files.open_write(path(text), mode=WriteMode.REPLACE))
+        fails(NotFound, disk.files.remove_file(path(text)))
+    fails(NotFound, disk.files.rename(path("/file"), path("/new.pem")))
+
+
+def test_a_directory_with_hidden_files_is_not_empty(top: Path) -> None:
+    (top / "d").mkdir()
+    (top / "d" / "key.pem").write_text("x")
+    disk = Disk(top, hidden_names=("*.pem",))
+    fails(NotEmpty, disk.files.remove_directory(path("/d")))
+
+
+def test_a_staging_file_is_unreachable(disk: Disk, top: Path) -> None:
+    upload = disk.begin("/a")
+    (name,) = os.listdir(top)
+    staged = path("/" + name)
+    fails(NotFound, disk.files.stat(staged))
+    fails(NotFound, disk.files.open_read(staged))
+    fails(NotFound, disk.files.open_write(staged, mode=WriteMode.APPEND))
+    fails(NotFound, disk.files.remove_file(staged))
+    fails(NotFound, disk.files.rename(staged, path("/b")))
+    fails(NotFound, disk.files.rename(path("/b"), staged))
+    fails(NotFound, disk.files.set_attributes(staged, Attributes(mode=0)))
+    fails(NotFound, disk.files.make_directory(staged))
+    assert disk.names() == []
+    finish(upload.abandon())
+
+
+def test_names_that_are_not_utf8_keep_their_bytes(disk: Disk, top: Path) -> None:
+    raw = os.fsencode(top) + b"/\xff\xfe"
+    with open(raw, "wb"):
+        pass
+    assert disk.names() == ["\udcff\udcfe"]
+    finish(disk.files.rename(path("/\udcff\udcfe"), path("/\udc80")))
+    assert os.listdir(os.fsencode(top)) == [b"\x80"]
+
+
+def test_a_name_with_a_line_feed_is_listed_and_cannot_be_parsed(disk: Disk, top: Path) -> None:
+    (top / "a\nb").write_text("x")
+    assert disk.names() == ["a\nb"]
+    with pytest.raises(BadName):
+        path("/a\nb")
+
+
+# Things that are not files
+
+
+def test_a_fifo_is_refused_without_waiting(disk: Disk, top: Path) -> None:
+    os.mkfifo(top / "fifo")
+    fails(Unsupported, disk.files.open_read(path("/fifo")))
+    for mode in (WriteMode.REPLACE, WriteMode.APPEND, WriteMode.RESUME):
+        fails(Unsupported, disk.files.open_write(path("/fifo"), mode=mode))
+    assert disk.stat("/fifo").kind is FileKind.OTHER
+    finish(disk.files.remove_file(path("/fifo")))
+
+
+def test_a_fifo_is_refused_where_uploads_go_in_place(top: Path) -> None:
+    os.mkfifo(top / "fifo")
+    disk = Disk(top, in_place=True)
+    fails(Unsupported, disk.files.open_write(path("/fifo"), mode=WriteMode.REPLACE))
+
+
+def test_a_socket_is_refused(disk: Disk, top: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(top / "socket"))
+        fails(Unsupported, disk.files.open_read(path("/socket")))
+        fails(Unsupported, disk.files.open_write(path("/socket"), mode=WriteMode.REPLACE))
+
+
+# Modes
+
+
+@pytest.fixture
+def umask() -> Any:
+    old = os.umask(0o027)
+    yield
+    os.umask(old)
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_new_file_has_the_mode_of_a_plain_open(disk: Disk, top: Path) -> None:
+    disk.put("/a", b"x")
+    finish(disk.files.make_directory(path("/d")))
+    assert stat.S_IMODE((top / "a").stat().st_mode) == 0o640
+    assert stat.S_IMODE((top / "d").stat().st_mode) == 0o750
+
+
+@pytest.mark.usefixtures("umask")
+def test_set_modes_are_set_exactly(top: Path) -> None:
+    disk = Disk(top, file_mode=FileMode(0o664), directory_mode=FileMode(0o2775))
+    disk.put("/a", b"x")
+    finish(disk.files.make_directory(path("/d")))
+    assert stat.S_IMODE((top / "a").stat().st_mode) == 0o664
+    assert stat.S_IMODE((top / "d").stat().st_mode) == 0o2775
+
+
+def test_a_private_file_is_private_while_it_is_replaced(disk: Disk, top: Path) -> None:
+    (top / "a").write_text("old")
+    (top / "a").chmod(0o600)
+    upload = disk.begin("/a")
+    (staged,) = set(os.listdir(top)) - {"a"}
+    assert stat.S_IMODE((top / staged).stat().st_mode) == 0o600
+    finish(upload.abandon())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_replacing_keeps_owner_and_group(disk: Disk, top: Path) -> None:
+    (top / "a").write_text("old")
+    os.chown(top / "a", 1234, 4321)
+    disk.put("/a", b"new")
+    status = (top / "a").stat()
+    assert (status.st_uid, status.st_gid) == (1234, 4321)
+
+
+def test_owners_are_hidden_unless_shown(disk: Disk, top: Path) -> None:
+    disk.put("/a", b"x")
+    assert (disk.stat("/a").owner, disk.stat("/a").group) == ("ftp", "ftp")
+    shown = Disk(top, show_owners=True).stat("/a")
+    assert (shown.owner, shown.group) == ((top / "a").owner(), (top / "a").group())
+
+
+# Cut uploads and what they leave
+
+
+def test_cut_uploads_are_published_where_the_setting_says_so(top: Path) -> None:
+    disk = Disk(top, cut_upload="publish")
+    disk.put("/a", b"old content")
+    disk.cut("/a", b"half")
+    assert disk.get("/a") == b"half"
+    finish(disk.begin("/a").abandon())
+    assert disk.get("/a") == b"half"  # nothing came, so nothing is published
+
+
+def test_discarded_uploads_leave_nothing(top: Path) -> None:
+    disk = Disk(top, cut_upload="discard")
+    disk.cut("/a", b"half")
+    assert os.listdir(top) == []
+
+
+def test_in_place_a_cut_new_file_stays_or_goes_as_set(top: Path) -> None:
+    Disk(top, in_place=True).cut("/a", b"half")
+    assert (top / "a").read_bytes() == b"half"
+    Disk(top, in_place=True, cut_upload="discard").cut("/b", b"half")
+    assert os.listdir(top) == ["a"]
+
+
+def age(file: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(file, (then, then))
+
+
+def test_a_listing_sweeps_outdated_parts(top: Path) -> None:
+    disk = Disk(top, partial_lifetime=Seconds(1000))
+    disk.cut("/a", b"half")
+    (part,) = top.iterdir()
+    age(part, 900)
+    assert disk.names() == []
+    assert part.exists()
+    age(part, 1100)
+    assert disk.names() == []
+    assert not part.exists()
+
+
+def test_a_dead_process_s_staging_file_is_swept_and_a_live_one_s_is_not(disk: Disk, top: Path) -> None:
+    upload = disk.begin("/a")
+    (alive,) = top.iterdir()
+    age(alive, 10**6)
+    dead = top / (".ftpd." + "0" * 32 + ".new")
+    dead.write_text("x")
+    age(dead, 10**6)
+    fresh = top / (".ftpd." + "1" * 32 + ".new")
+    fresh.write_text("x")
+    disk.names()
+    assert set(top.iterdir()) == {alive, fresh}
+    finish(upload.commit())
+
+
+def test_sweep_reaches_directories_nobody_lists(disk: Disk, top: Path) -> None:
+    (top / "d" / "e").mkdir(parents=True)
+    dead = top / "d" / "e" / (".ftpd." + "0" * 32 + ".new")
+    dead.write_text("x")
+    age(dead, 10**6)
+    finish(disk.store.sweep())
+    assert not dead.exists()
+
+
+def test_a_directory_is_not_removed_under_an_upload(disk: Disk) -> None:
+    finish(disk.files.make_directory(path("/d")))
+    upload = disk.begin("/d/a")
+    fails(NotEmpty, disk.files.remove_directory(path("/d")))
+    finish(upload.commit())
+    assert disk.names("/d") == ["a"]
+
+
+def test_an_upload_follows_its_directory_when_that_is_renamed(disk: Disk) -> None:
+    finish(disk.files.make_directory(path("/d")))
+    upload = disk.begin("/d/a")
+    finish(disk.files.rename(path("/d"), path("/e")))
+    finish(upload.commit())
+    assert disk.names("/e") == ["a"]
+
+
+# Faults
+
+
+def raising(number: int) -> Any:
+    def call(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "error"),
+    [("fdatasync", errno.ENOSPC, NoSpace), ("fdatasync", errno.EIO, IntegrityLost), ("rename", errno.EDQUOT, OverQuota)],
+)
+def test_a_failing_commit_publishes_nothing(
+    top: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int, error: type[FileTransferError]
+) -> None:
+    disk = Disk(top, durable="file")
+    disk.put("/a", b"old")
+    upload = disk.begin("/a")
+    finish(upload.write_at(0, b"new content"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, function, raising(number))
+        assert fails(error, upload.commit()).path == path("/a")
+    assert disk.get("/a") == b"old"
+    assert os.listdir(top) == ["a"]
+
+
+def test_a_full_disk_is_no_space_and_keeps_what_came(disk: Disk, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = disk.begin("/a")
+    finish(upload.write_at(0, b"half"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", raising(errno.ENOSPC))
+        fails(NoSpace, upload.write_at(4, b" and half"))
+    finish(upload.abandon())
+    assert disk.stat("/a").size == 4
+    assert disk.names() == []
+
+
+def test_a_file_that_cannot_fit_is_refused_before_it_is_sent(disk: Disk, top: Path) -> None:
+    fails(NoSpace, disk.files.open_write(path("/a"), mode=WriteMode.REPLACE, expected_size=10**18))
+    assert os.listdir(top) == []
+
+
+def test_a_short_write_goes_on(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda number, data, offset: pwrite(number, data[:3], offset))
+    disk.put("/a", b"0123456789")
+    assert disk.get("/a") == b"0123456789"
+
+
+def test_without_descriptors_it_is_unavailable(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.put("/a", b"x")
+    monkeypatch.setattr("ftpd.storage.kernel.openat2", raising(errno.EMFILE))
+    monkeypatch.setattr(os, "open", raising(errno.EMFILE))
+    fails(Unavailable, disk.files.open_read(path("/a")))
+
+
+def test_a_file_that_shrinks_ends_early(disk: Disk, top: Path) -> None:
+    disk.put("/a", b"0123456789")
+    file = finish(disk.files.open_read(path("/a")))
+    os.truncate(top / "a", 3)
+    assert file.info.size == 10
+    assert finish(file.read_at(0, 10)) == b"012"
+    finish(file.close())
+
+
+def test_a_failed_abandon_is_not_raised(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = disk.begin("/a")
+    monkeypatch.setattr(os, "unlink", raising(errno.EIO))
+    finish(upload.abandon())
+
+
+def test_no_descriptor_is_left_open(top: Path) -> None:
+    (top / "d").mkdir()
+    os.mkfifo(top / "fifo")
+    (top / "link").symlink_to("d")
+    before = len(os.listdir("/proc/self/fd"))
+    disk = Disk(top)
+    disk.put("/a", b"x")
+    disk.cut("/a", b"half")
+    disk.put("/a", b"x", WriteMode.APPEND)
+    disk.put("/a", b"x", WriteMode.RESUME, offset=0)
+    disk.put("/a", b"x", WriteMode.UNIQUE)
+    disk.get("/a")
+    disk.names()
+    disk.stat("/link")
+    fails(Unsupported, disk.files.open_read(path("/fifo")))
+    fails(IsADirectory, disk.files.open_write(path("/d"), mode=WriteMode.REPLACE))
+    fails(NotFound, disk.files.open_write(path("/no/a"), mode=WriteMode.REPLACE))
+    finish(disk.files.close())
+    finish(disk.store.close())
+    directory = [
+        os.readlink(f"/proc/self/fd/{number}")
+        for number in os.listdir("/proc/self/fd")
+        if os.path.lexists(f"/proc/self/fd/{number}")
+    ]
+    assert [found for found in directory if found.startswith(str(top))] == []
+    assert before > 0
+
+
+# Large files leave the reactor thread
+
+
+class CountingThreads(InlineThreads):
+    calls = 0
+
+    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self.calls += 1
+        return super().run(function, *args, **kwargs)
+
+
+@pytest.fixture
+def counted(top: Path) -> tuple[Disk, CountingThreads]:
+    disk, threads = Disk(top), CountingThreads()
+    disk.store = LocalStore(LocalSettings(root=FilePath(str(top)), durable="none"), threads)
+    disk.files = disk.open("ann")
+    threads.calls = 0
+    return disk, threads
+
+
+def test_small_files_need_no_thread(counted: tuple[Disk, CountingThreads]) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    disk.put("/a", b"y")
+    disk.get("/a")
+    disk.stat("/a")
+    disk.names()
+    finish(disk.files.rename(path("/a"), path("/b")))
+    finish(disk.files.remove_file(path("/b")))
+    assert threads.calls == 0
+
+
+def test_removing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    os.truncate(top / "a", 100_000_000)
+    finish(disk.files.remove_file(path("/a")))
+    assert threads.calls == 1
+    assert os.listdir(top) == []
+
+
+def test_replacing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    os.truncate(top / "a", 100_000_000)
+    disk.put("/a", b"new")
+    assert threads.calls == 1
+    assert disk.get("/a") == b"new"
+
+
+def test_a_short_listing_needs_no_thread_and_a_long_one_does(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    for number in range(255):
+        (top / str(number)).touch()
+    assert len(disk.names()) == 255
+    assert threads.calls == 0
+    for number in range(255, 1000):
+        (top / str(number)).touch()
+    assert len(disk.names()) == 1000
+    assert threads.calls == 2
+
+
+# Homes, and the kind
+
+
+def test_a_missing_home_is_not_found(disk: Disk) -> None:
+    assert "home" in str(fails(NotFound, disk.store.open(Account("new", home=path("/home/new")))))
+
+
+def test_homes_are_made_where_the_setting_says_so(top: Path) -> None:
+    disk = Disk(top, create_homes=True)
+    disk.files = disk.open("new", home=path("/home/new"))
+    disk.put("/a", b"x")
+    assert (top / "home" / "new" / "a").read_bytes() == b"x"
+
+
+def test_a_home_behind_a_link_out_of_the_root_is_refused(disk: Disk, top: Path, tmp_path: Path) -> None:
+    (top / "home").symlink_to(tmp_path)
+    fails(NotFound, disk.store.open(Account("new", home=path("/home"))))
+
+
+def test_sessions_of_one_home_share_its_descriptor(disk: Disk, top: Path) -> None:
+    (top / "home").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+    sessions = [disk.open("x", home=path("/home")) for _ in range(10)]
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    for session in sessions:
+        finish(session.close())
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_root_that_is_not_there_is_said_at_login_and_not_before(tmp_path: Path) -> None:
+    store = LocalStore(LocalSettings(root=FilePath(str(tmp_path / "later"))), InlineThreads())
+    fails(NotFound, store.open(Account("ann")))
+    (tmp_path / "later").mkdir()
+    finish(store.open(Account("ann")))
+
+
+def test_a_slow_disk_offers_no_descriptor(top: Path) -> None:
+    disk = Disk(top, network_file_system="yes")
+    upload = disk.begin("/a")
+    assert upload.descriptor() is None
+    finish(upload.commit())
+    assert finish(disk.files.open_read(path("/a"))).descriptor() is None
+
+
+def test_the_kind_demands_a_root() -> None:
+    with pytest.raises(ConfigError, match="root: not set"):
+        LOCAL.make(LocalSettings(), InlineThreads())
