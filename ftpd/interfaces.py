@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IAvatar", "ILoginKind", "IStoreKind"]
+__all__ = ["IAvatar", "IEventObserver", "ILoginKind", "IStoreKind"]
 
 
 class IAvatar(Interface):
@@ -12,6 +12,16 @@ class IAvatar(Interface):
 
     account = Attribute("The `values.Account`.")
     files = Attribute("A `spi.Filesystem`, already guarded: what this account sees and may do.")
+
+
+class IEventObserver(Interface):
+    """An observer of events in an extension directory, found by `extensions.gather`; it hears all events as long as its file is there.
+
+    Inside the house, and for embedders, any `spi.Observer` will do: only what is looked for needs a mark.
+    """
+
+    def __call__(event):  # type: ignore[no-untyped-def]  # zope.interface methods have no self and no types
+        """Take note of an `events.Event`, on the reactor thread: what blocks belongs in a thread.  It may not veto."""
 
 
 class IStoreKind(Interface):

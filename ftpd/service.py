@@ -18,7 +18,7 @@ from twisted.application.service import Service
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, execute, gatherResults, maybeDeferred, succeed
-from twisted.internet.interfaces import IListeningPort, IReactorFDSet
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorFDSet
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
@@ -30,16 +30,17 @@ from ftpd.config.tree import Config, ListenSettings
 from ftpd.errors import FileTransferError
 from ftpd.events import Events
 from ftpd.extensions import gather
-from ftpd.ftp.command import Command, table
+from ftpd.ftp.command import Command, CommandTable, table
 from ftpd.ftp.commands import standard_commands
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
+from ftpd.interfaces import IEventObserver
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, FilePath, Problem
-from ftpd.spi import DataPorts, Store, StoreThreads, Threads
+from ftpd.spi import DataPorts, Observer, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
 from ftpd.values import Account
@@ -51,6 +52,8 @@ T = TypeVar("T")
 
 _BACKLOG = 1024  # connections the kernel keeps until we accept: a burst of clients must not be dropped (Twisted's default is 50)
 _STORAGE_THREADS = 16
+_FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
+_SWEEP_SECONDS = 86_400.0
 
 
 class CannotListen(Exception):
@@ -84,19 +87,21 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], lo
     shared = _Shared(
         portal=portal,
         limits=Limits(config.limits, reactor),
-        events=Events([Journal(least=logs.least), *logs.observers]),
+        events=Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)]),
         data_ports=_make_data_ports(config, reactor),
+        commands=_make_commands(config),
     )
     return Server(
         [Listener(listen, _make_factory(config, listen, shared, reactor), reactor) for listen in config.listen],
         store,
         (storage_threads, login_threads),
         logs,
+        reactor,
     )
 
 
 async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
-    """Return what is wrong with the store and the login sources that *config* names, none of which is kept open.
+    """Return what is wrong with the store, the login sources and the extensions that *config* names; nothing is kept open.
 
     The reactor need not run: a store that is opened without waiting for the network is tried.
     """
@@ -106,10 +111,11 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
         problems += await _unusable_store(config, threads)
     except ConfigError as error:
         problems += error.problems
-    try:
-        _make_checkers(config, threads)
-    except ConfigError as error:
-        problems += error.problems
+    for part in (lambda: _make_checkers(config, threads), lambda: _make_commands(config)):
+        try:
+            part()
+        except ConfigError as error:
+            problems += error.problems
     return problems
 
 
@@ -155,11 +161,15 @@ class Server(Service):
 
     name = "ftpd"
 
-    def __init__(self, listeners: Sequence[Listener], store: Store, pools: Sequence[Pool], logs: OpenLogs) -> None:
+    _log = Logger()
+
+    def __init__(self, listeners: Sequence[Listener], store: Store, pools: Sequence[Pool], logs: OpenLogs, clock: Any) -> None:
         self.listeners = tuple(listeners)
         self._store = store
         self._pools = tuple(pools)
         self._logs = logs
+        self._clock = clock
+        self._next_sweep: IDelayedCall | None = None
 
     def reopen_logs(self) -> None:
         """Open the log files anew, after logrotate has moved them; to be called on the reactor thread."""
@@ -173,15 +183,24 @@ class Server(Service):
         """Bind what is not bound yet.  Raises `CannotListen`."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
         self._listen()
+        self._next_sweep = self._clock.callLater(_FIRST_SWEEP_SECONDS, self._sweep)
 
     def stopService(self) -> Deferred[None]:
         """Stop accepting, end the sessions, then free what they used."""
         super().stopService()  # type: ignore[no-untyped-call]
+        if self._next_sweep is not None and self._next_sweep.active():
+            self._next_sweep.cancel()
         return Deferred.fromCoroutine(self._stop())
 
     def _listen(self) -> None:
         for listener in self.listeners:
             listener.listen()
+
+    def _sweep(self) -> None:
+        """Listings tidy what they list; this is for directories that nobody lists, such as an incoming one."""
+        self._next_sweep = self._clock.callLater(_SWEEP_SECONDS, self._sweep)
+        sweeping: Deferred[None] = Deferred.fromCoroutine(self._store.sweep())
+        sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
 
     async def _stop(self) -> None:
         try:
@@ -265,6 +284,7 @@ class _Shared:
     limits: Limits
     events: Events
     data_ports: DataPorts
+    commands: CommandTable
 
 
 def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, reactor: Any) -> FTPFactory:
@@ -274,7 +294,7 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         limits=shared.limits,
         events=shared.events,
         data_ports=shared.data_ports,
-        commands=_make_commands(config),
+        commands=shared.commands,
         anonymous_names=config.anonymous.names if config.anonymous.enabled else (),
         listener=listen.label,
         logs_commands=any(target.level == "debug" for target in config.log.targets),
@@ -284,10 +304,18 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
     return factory
 
 
-def _make_commands(config: Config) -> dict[bytes, Command[Any]]:
+def _make_commands(config: Config) -> CommandTable:
     """Return the standard commands and those of extensions; an extension may take the place of a standard one, as an embedder may."""
     added = gather(lambda found: isinstance(found, Command), None, config.extensions.directories)
-    return {**standard_commands(), **table(added)}
+    try:
+        return {**standard_commands(), **table(added)}
+    except ValueError as error:  # which of two extensions is served must not depend on the names of their files
+        raise ConfigError([Problem("", "extensions.directories", str(error), "each command in one extension")]) from error
+
+
+def _find_observers(config: Config) -> Iterable[Observer]:
+    """Yield the event observers of extensions, told after our own: the log then has the event on which one of them failed."""
+    return gather(IEventObserver.providedBy, None, config.extensions.directories)
 
 
 def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:

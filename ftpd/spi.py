@@ -166,6 +166,9 @@ class Store(Protocol):
         Raises `NotFound` or `NotADirectory` where the home is missing.
         """
 
+    async def sweep(self) -> None:
+        """Remove what is outdated, off the reactor thread: kept parts of cut uploads, leftovers of dead processes.  Called about daily."""
+
     async def close(self) -> None:
         """The service stops; may be called twice."""
 

@@ -97,7 +97,12 @@ def _read_login(entry: object, tables: Tables, available: Mapping[str, Any], pat
     if not isinstance(entry, dict):
         return tables.read(LoginSettings, entry, path)
     login = tables.read(LoginSettings, {key: value for key, value in entry.items() if key == "kind"}, path)
-    if login is None or not _is_available(f"{path}.kind", login.kind, available, tables):
+    if login is None:
+        return None
+    if login.kind == "anonymous":  # a login source elsewhere; here a table of its own, which also says what such clients may do
+        tables.complain(path, "anonymous logins are not a login source here", "use the [anonymous] table")
+        return None
+    if not _is_available(f"{path}.kind", login.kind, available, tables):
         return None
     own = {key: value for key, value in entry.items() if key != "kind"}
     return attrs.evolve(login, settings=tables.read(available[login.kind].settings, own, path))

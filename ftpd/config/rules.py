@@ -83,9 +83,6 @@ def _commands(config: Config) -> Iterator[Problem]:
 
 
 def _logins(config: Config) -> Iterator[Problem]:
-    for index, login in enumerate(config.login):
-        if login.kind == "anonymous":
-            yield Problem("", f"login[{index}]", "anonymous logins are not a login source here", "use the [anonymous] table")
     for name in sorted({"anonymous", *config.anonymous.names} & config.accounts.keys() if config.anonymous.enabled else ()):
         yield Problem("", f"accounts.{name}", "this name logs in anonymously", "use the [anonymous] table")
 

@@ -40,7 +40,8 @@ class Command(Generic[A]):
     """One row of the command table.
 
     `takes` turns the argument's text into what `run` wants, or raises a `Misuse`.  `refusal` stands in for 550 where RFC 959 5.4
-    gives the command another code.  `beside` may be answered while a transfer runs; `keeps_restart` leaves a pending REST alone.
+    gives the command another code.  A feature that depends on the session is a function; "" is not shown in FEAT.  `beside` may be
+    answered while a transfer runs; `keeps_restart` leaves a pending REST alone.
     """
 
     verb: str
@@ -55,7 +56,9 @@ class Command(Generic[A]):
     beside: bool
     keeps_restart: bool
     is_secret: bool
-    needs_login: bool = attrs.field(init=False)  # what `needs` says, as every command asks it: `in` a Flag costs 0.5 us (tests/bench: noop)
+    needs_login: bool = attrs.field(
+        init=False
+    )  # what `needs` says, as every command asks it: `in` a Flag costs 0.5 us (tests/bench: noop)
     needs_data: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

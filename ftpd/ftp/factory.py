@@ -36,6 +36,7 @@ from ftpd.values import Peer
 
 __all__ = ["FTPFactory"]
 
+_ATTRIBUTES = ("timeOut", "welcomeMessage", "passivePortRange")
 _SWEEP_SECONDS = 1.0
 _NEVER_SECONDS = 100 * 365 * 86400.0  # no infinity: SITE IDLE prints it
 
@@ -54,6 +55,7 @@ class FTPFactory(ServerFactory):
 
     protocol = ControlChannel  # type: ignore[assignment]  # Twisted declares a factory of IProtocol
     allowAnonymous = True
+    _of_class: Mapping[str, Any] = {}
     _log = Logger()
 
     def __init__(
@@ -90,8 +92,18 @@ class FTPFactory(ServerFactory):
         self.known_verbs = KNOWN_VERBS | known.keys()
         self.channels: set[ControlChannel] = set()
         self._sweeper: DelayedCall | None = None
-        self._drained: Deferred[None] | None = None
+        self._drained: list[Deferred[None]] = []
         self._apply_settings()
+        for name, value in self._of_class.items():
+            setattr(self, name, value)
+
+    def __init_subclass__(cls) -> None:
+        """Let a subclass set the public attributes below at class level, as subclasses of Twisted's factory do."""
+        super().__init_subclass__()
+        given = {name: cls.__dict__[name] for name in _ATTRIBUTES if name in cls.__dict__}
+        cls._of_class = {**cls._of_class, **given}
+        for name in given:
+            delattr(cls, name)  # it would hide the property, and be ignored
 
     # The public attributes of twisted.protocols.ftp.FTPFactory.
 
@@ -134,7 +146,7 @@ class FTPFactory(ServerFactory):
     # Twisted's factory life.
 
     def buildProtocol(self, addr: IAddress | None) -> ControlChannel:  # type: ignore[override]  # Twisted's type variable cannot be bound
-        channel = ControlChannel()
+        channel = self.protocol()
         channel.factory = self
         if self._sweeper is None:
             self._sweeper = self.reactor.callLater(_SWEEP_SECONDS, self._sweep)
@@ -151,8 +163,9 @@ class FTPFactory(ServerFactory):
             self._stop_sweeping()
             self.data_ports.close()
             return succeed(None)
-        self._drained = Deferred()
-        return self._drained
+        drained: Deferred[None] = Deferred()
+        self._drained.append(drained)
+        return drained
 
     # What channels and commands ask.
 
@@ -173,10 +186,11 @@ class FTPFactory(ServerFactory):
         if self.channels:
             return
         self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
-        if self._drained is not None:
-            drained, self._drained = self._drained, None
+        drained, self._drained = self._drained, []
+        if drained:
             self.data_ports.close()
-            drained.callback(None)
+        for waiting in drained:
+            waiting.callback(None)
 
     def log_command(self, session: Session, line: bytes | TooLong, reply: Reply) -> None:
         """One debug line for a command and its reply; nothing that might be a password, typed into the wrong command included."""
@@ -188,7 +202,7 @@ class FTPFactory(ServerFactory):
         else:
             words = decode_name(line)
         self._log.debug(
-            "{command} -> {reply}",
+            "[{session}] {command} -> {reply}",
             session=session.peer.session,
             account=session.account_name or "",
             peer=session.peer.address,

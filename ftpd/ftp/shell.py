@@ -23,9 +23,7 @@ from ftpd.ftp.shell_files import ShellReader, ShellWriter
 from ftpd.paths import ROOT, VirtualPath, decode_name
 from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, Permission, Rule, WriteMode
 
-__all__ = ["IFTPShell", "ShellDirectory", "ShellFilesystem", "files_of_shell"]
-
-IFTPShell = stock.IFTPShell
+__all__ = ["ShellDirectory", "ShellFilesystem", "files_of_shell"]
 
 _KEYS: Final = ("size", "directory", "permissions", "hardlinks", "modified", "owner", "group")
 _BATCH_ROWS: Final = 256

@@ -56,6 +56,8 @@ class ShellReader:
 
     async def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes from *offset* on, which may skip forward and never back (`Unsupported`)."""
+        if offset < self._offset:
+            raise errors.Unsupported(self._path, "This store is read from start to end only")
         await self._skip_to(offset)
         while len(self._buffer) < length and await self._produce():
             pass
@@ -113,8 +115,7 @@ class ShellReader:
     # Inside.
 
     async def _skip_to(self, offset: int) -> None:
-        if offset < self._offset:
-            raise errors.Unsupported(self._path, "This store is read from start to end only")
+        """Drop what comes before *offset*; behind it nothing happens."""
         while self._offset < offset:
             if not self._buffer and not await self._produce():
                 return

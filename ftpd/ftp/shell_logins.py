@@ -15,9 +15,10 @@ from typing import Any, Final
 from twisted.cred.checkers import FilePasswordDB, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import IRealm, Portal
-from twisted.protocols import ftp as stock
 from zope.interface import implementer
 
+from ftpd.accounts.realm import TransferRealm
+from ftpd.interfaces import IAvatar
 from ftpd.login.chain import Chain
 from ftpd.login.credentials import PasswordCredentials
 from ftpd.login.memory import MemoryPasswords
@@ -26,10 +27,14 @@ from ftpd.login.twisted_plugins import ForeignChecker
 from ftpd.paths import decode_name, encode_name
 from ftpd.values import Peer
 
-__all__ = ["TextCredentials", "password_credentials", "suited", "takes_text"]
+__all__ = ["TextCredentials", "interfaces_for", "password_credentials", "suited", "takes_text"]
 
 _TAKE_BYTES: Final = (Chain, ForeignChecker, MemoryPasswords, PasswordFile, FilePasswordDB)
-_STOCK_HOMES: Final = (stock.FTPRealm.getHomeDirectory, stock.SystemFTPRealm.getHomeDirectory)
+
+
+def interfaces_for(portal: Portal) -> tuple[Any, ...]:
+    """Return what to ask *portal* for: `IAvatar`, and where the realm is not ours `IFTPShell` as well."""
+    return (IAvatar,) if _is_ours(portal) else (IAvatar, _twisted_ftp().IFTPShell)
 
 
 def password_credentials(
@@ -47,23 +52,51 @@ def takes_text(portal: Portal) -> bool:
     Twisted's in-memory checker where its users are text; any foreign one under a realm of Twisted's FTP, which it was then written for.
     Everything else takes bytes, and `FTPFactory(text_credentials=True)` is for what this cannot see.
     """
-    checker = getattr(portal, "checkers", {}).get(IUsernamePassword)
+    checker = portal.checkers.get(IUsernamePassword)
     if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
         users: dict[Any, Any] = checker.users  # bytes, says its annotation; what `addUser` was given, says its code
         return any(isinstance(name, str) for name in users)
-    return isinstance(portal.realm, stock.BaseFTPRealm) and not isinstance(checker, _TAKE_BYTES)
+    return _has_stock_realm(portal) and not isinstance(checker, _TAKE_BYTES)
 
 
 def suited(portal: Portal) -> Portal:
-    """Return *portal*, with text avatar ids where its realm is Twisted's and builds the home from one: `SystemFTPRealm` can do no other.
+    """Return *portal* itself where the realm is ours, else one whose realm is asked in a way that it understands.
 
-    A realm with a `getHomeDirectory` of its own is given what the checker answered, whatever that is.
+    `FTPRealm` and `SystemFTPRealm` build the home from a text avatar id, and the second can do no other; a realm with a
+    `getHomeDirectory` of its own is given what the checker answered, whatever that is.
     """
-    realm = getattr(portal, "realm", None)
-    if isinstance(realm, stock.BaseFTPRealm) and type(realm).getHomeDirectory in _STOCK_HOMES:
-        portal = copy.copy(portal)  # not a new one: `login` may be a subclass's own
-        portal.realm = _TextIds(realm)
-    return portal
+    if _is_ours(portal):
+        return portal
+    lent = copy.copy(portal)  # not a new one: `login` may be a subclass's own
+    lent.realm = _ForeignRealm(portal.realm, _has_stock_home(portal))
+    return lent
+
+
+def _is_ours(portal: Portal) -> bool:
+    return isinstance(portal.realm, TransferRealm)
+
+
+def _has_stock_realm(portal: Portal) -> bool:
+    return not _is_ours(portal) and isinstance(portal.realm, _twisted_ftp().BaseFTPRealm)
+
+
+def _has_stock_home(portal: Portal) -> bool:
+    if not _has_stock_realm(portal):
+        return False
+    ftp = _twisted_ftp()
+    home: Any = type(portal.realm).getHomeDirectory  # type: ignore[attr-defined]  # IRealm does not have it, BaseFTPRealm has
+    return home in (ftp.FTPRealm.getHomeDirectory, ftp.SystemFTPRealm.getHomeDirectory)
+
+
+def _twisted_ftp() -> Any:
+    """Return Twisted's FTP module.
+
+    Not imported at the top, and not at all for portals of ours: it takes 27 ms and installs the default reactor, while a program
+    that imports `FTPFactory` may still have to choose one.
+    """
+    from twisted.protocols import ftp
+
+    return ftp
 
 
 @implementer(IUsernamePassword)
@@ -86,12 +119,21 @@ class TextCredentials:
 
 
 @implementer(IRealm)
-class _TextIds:
-    """A realm that is told avatar ids as text, cred's ANONYMOUS excepted."""
+class _ForeignRealm:
+    """Somebody else's realm, told avatar ids as text if *takes_text_ids* (cred's ANONYMOUS stays what it is).
 
-    def __init__(self, realm: Any) -> None:
+    It is asked for `IAvatar` or `IFTPShell`, and once more for the latter alone if it refuses: realms written for one protocol look at the
+    first interface only (swftp's, for one).  The checker is not asked again.
+    """
+
+    def __init__(self, realm: Any, takes_text_ids: bool) -> None:
         self._realm = realm
+        self._takes_text_ids = takes_text_ids
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
-        name = decode_name(avatarId) if isinstance(avatarId, bytes) else avatarId
-        return self._realm.requestAvatar(name, mind, *interfaces)
+        if self._takes_text_ids and isinstance(avatarId, bytes):
+            avatarId = decode_name(avatarId)
+        try:
+            return self._realm.requestAvatar(avatarId, mind, *interfaces)
+        except NotImplementedError:
+            return self._realm.requestAvatar(avatarId, mind, interfaces[-1])

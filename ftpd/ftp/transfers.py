@@ -10,8 +10,9 @@ from typing import Final
 
 import attrs
 from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
 
-from ftpd.errors import BadOffset, DataConnectionFailed, FileTransferError, TransferCut
+from ftpd.errors import BadOffset, DataConnectionFailed, NoSpace, TransferCut
 from ftpd.events import TransferEnded
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.session import Session, Transfer
@@ -25,7 +26,10 @@ from ftpd.values import Outcome, TransferResult, Wanted
 
 __all__ = ["receive", "send", "send_listing"]
 
+_log = Logger()
+
 _COMPLETE: Final = Reply(226, "Transfer complete.")
+_AFTER_150: Final = frozenset({425, 426, 451, 551, 552})  # the failures that RFC 959 5.4 has once a transfer was announced
 
 
 async def send(session: Session, command: str, path: VirtualPath, file: ReadableFile) -> Reply:
@@ -55,14 +59,7 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     if session.representation is Representation.ASCII:
         wanted = attrs.evolve(wanted, transform=from_network())
     result = await _move(session, transfer, lambda connection: choose_upload(session.factory.reactor, connection, file, wanted))
-    try:
-        if result.outcome is Outcome.FINISHED:
-            await file.commit()
-        else:
-            await file.abandon()
-    except FileTransferError as error:
-        result = attrs.evolve(result, outcome=Outcome.LOCAL_FAULT, error=error)
-    return _conclude(session, transfer, result)
+    return _conclude(session, transfer, await _settled(file, result))
 
 
 async def send_listing(session: Session, command: str, path: VirtualPath, source: Source) -> Reply:
@@ -109,6 +106,20 @@ async def _move(session: Session, transfer: Transfer, choose: Callable[[DataConn
     return result
 
 
+async def _settled(file: WritableFile, result: TransferResult) -> TransferResult:
+    """Publish a file that has arrived whole and free any other; what cannot be published is a fault of ours, whatever the store raises."""
+    is_whole = result.outcome is Outcome.FINISHED
+    try:
+        await (file.commit() if is_whole else file.abandon())
+    except CancelledError:
+        raise
+    except Exception as error:
+        if is_whole:
+            return attrs.evolve(result, outcome=Outcome.LOCAL_FAULT, error=error)
+        _log.failure("an upload to {path} that failed could not be cleared away", path=str(file.path))
+    return result
+
+
 def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
     """Tell the observers and choose the reply: only FINISHED is 226."""
     session.transfer = None
@@ -141,7 +152,10 @@ def _reply(session: Session, transfer: Transfer, result: TransferResult) -> Repl
     if isinstance(error, OSError):
         stored = ", the file is not stored" if transfer.direction == "upload" else ""
         error = TransferCut(f"{error.strerror or error} after {result.moved} bytes{stored}", result.moved)
-    return reply_for(error)
+    reply = reply_for(error)
+    if reply.code in _AFTER_150:
+        return reply
+    return reply._replace(code=552 if isinstance(error, NoSpace) else 451)
 
 
 def _skipping(transform: Callable[[bytes], bytes], count: int) -> Callable[[bytes], bytes]:

@@ -32,7 +32,7 @@ from ftpd.paths import ROOT, VirtualPath, decode_name
 from ftpd.schema import ConfigError, FileMode, FilePath, Problem, Seconds, setting
 from ftpd.spi import StoreThreads
 from ftpd.storage import staging
-from ftpd.storage.describe import OwnerNames, describer
+from ftpd.storage.describe import Describe, OwnerNames, describer
 from ftpd.storage.lane import Descriptor, LocalLane, SlowLane
 from ftpd.storage.local_directory import LocalDirectory, open_directory
 from ftpd.storage.local_file import LocalFile, open_regular
@@ -102,9 +102,10 @@ class LocalStore:
         self._resolver = resolver or standard_resolver()
         self._devices = Devices(settings.network_file_system)
         self._rules = NameRules(settings.hidden_names)
-        self._owners = OwnerNames() if settings.show_owners else None
-        if self._owners is not None:
-            self._owners.read(threads)
+        owners = OwnerNames() if settings.show_owners else None
+        if owners is not None:
+            owners.read(threads)
+        self._describe = describer(owners)
         self._local = LocalLane(threads)
         self._start_lane = self._slow_lane("root")
         self._top: Root | None = None
@@ -120,7 +121,7 @@ class LocalStore:
             number, key, may_hang = await top.open(ROOT, _close_first, self._open_home, ROOT)
         home = self._shared(number, key, may_hang)
         root = self._root(home.descriptor, may_hang, f"{key[0]:x}")
-        return LocalFilesystem(root, account, self._settings, self._rules, self._owners, partial(self._leave, home))
+        return LocalFilesystem(root, account, self._settings, self._rules, self._describe, partial(self._leave, home))
 
     async def sweep(self) -> None:
         """Remove outdated kept parts and leftovers of dead processes in the whole tree, in a thread; listings do it for what they list."""
@@ -200,6 +201,8 @@ class LocalStore:
 class _Separate:
     """The pool of one mount, set up when first needed: most never are."""
 
+    __slots__ = ("_name", "_threads")
+
     def __init__(self, threads: StoreThreads, name: str) -> None:
         self._threads = threads
         self._name = name
@@ -222,6 +225,8 @@ class _Home:
 class LocalFilesystem:
     """A `spi.Filesystem`: what one session sees of a :class:`LocalStore`."""
 
+    __slots__ = ("_describe", "_leave", "_root", "_rules", "_settings", "_uploads")
+
     abilities = Ability.LINKS | Ability.MODES | Ability.TIMES | Ability.RESUME
 
     def __init__(
@@ -230,13 +235,13 @@ class LocalFilesystem:
         account: Account,
         settings: LocalSettings,
         rules: NameRules,
-        owners: OwnerNames | None,
+        describe: Describe,
         leave: partial[None],
     ) -> None:
         self._root = root
         self._settings = settings
         self._rules = rules
-        self._describe = describer(owners)
+        self._describe = describe
         self._leave: partial[None] | None = leave
         # Every anonymous visitor has the same name: a part kept for one would be there for any other to finish.
         keeps = settings.cut_upload == "keep" and not settings.in_place and not account.is_anonymous

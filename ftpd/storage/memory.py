@@ -105,6 +105,9 @@ class MemoryStore:
             home = below
         return MemoryFilesystem(self, home if account.is_confined else self._top, account)
 
+    async def sweep(self) -> None:
+        """Nothing: what is in memory outlives no process, and kept parts are the account's until then."""
+
     async def close(self) -> None:
         """Nothing to free."""
 

@@ -24,6 +24,9 @@ class ReadOnly:
     async def open(self, account: Account) -> ReadOnlyFilesystem:
         return ReadOnlyFilesystem(await self._store.open(account))
 
+    async def sweep(self) -> None:
+        """Nothing: not even leftovers are changed."""
+
     async def close(self) -> None:
         await self._store.close()
 

@@ -99,6 +99,8 @@ class View:
 class Root:
     """A root and its lanes, for one session; *local* is the lane of a local disk, *slow* the one of a disk that may hang."""
 
+    __slots__ = ("_inline", "_local", "_may_hang", "_slow", "_threaded", "descriptor")
+
     def __init__(
         self, descriptor: Descriptor, resolver: Resolver, links: str, devices: Devices, local: Lane, slow: Lane, *, may_hang: bool
     ) -> None:

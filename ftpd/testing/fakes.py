@@ -75,6 +75,9 @@ class SlowStore:
         files = await self.held("open", lambda: self._store.open(account))
         return _SlowFilesystem(self, files)
 
+    async def sweep(self) -> None:
+        await self._store.sweep()
+
     async def close(self) -> None:
         await self._store.close()
 

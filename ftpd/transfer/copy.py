@@ -5,6 +5,7 @@ Back-pressure is the order of things: the next piece is read when the last is wr
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -51,8 +52,9 @@ class _Copy(Course):
         else:
             super().end_stalled()
 
+    @abstractmethod
     async def move(self) -> None:
-        raise NotImplementedError
+        """Move everything; return once it is stored, or acknowledged."""
 
     async def ask_storage(self, answer: Awaitable[T]) -> T:
         """Await *answer*; an `OSError` is the storage's here, and not a fault of the peer.

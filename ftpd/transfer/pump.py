@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from abc import ABC, abstractmethod
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -23,7 +24,7 @@ class Stalled(TimeoutError):
         super().__init__(errno.ETIMEDOUT, "the other side stopped moving data")
 
 
-class Course:
+class Course(ABC):
     """One transfer from start to end.  A pump inherits it, moves bytes, and calls one of the `end_*` methods; the first call counts.
 
     `moved` grows as payload moves.  A subclass defines `begin` and `stop`, which takes it out of the reactor whatever it is doing,
@@ -49,13 +50,13 @@ class Course:
             self._watch_for_stall()
         return done
 
+    @abstractmethod
     def begin(self) -> None:
         """Move what can be moved at once, and ask the reactor for the rest."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """Take it out of the reactor; called once, after `begin`, or within it."""
-        raise NotImplementedError
 
     def progress(self) -> int:
         """A number that changes as the peer gives or takes bytes, for the stall watch."""

@@ -9,6 +9,7 @@ import argparse
 import os
 import platform
 import resource
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ def main() -> None:
             print(_measure_all(field, arguments))
         finally:
             field.stop()
-    print(f"\n{_machine()}; {arguments.rounds} rounds; logs {arguments.logs}")
+    print(f"\n{_machine()}; {_peers(arguments.peer_python)}; {arguments.rounds} rounds; logs {arguments.logs}")
 
 
 class Field:
@@ -90,6 +91,14 @@ def _machine() -> str:
     cores = len(os.sched_getaffinity(0))
     congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     return f"{cores} cores, Linux {platform.release()}, Python {platform.python_version()}, TCP {congestion}"
+
+
+def _peers(peer_python: str) -> str:
+    """Return the peers' versions, as their interpreter tells them."""
+    program = (
+        "from importlib.metadata import version; print(', '.join(f'{name} {version(name)}' for name in ('pyftpdlib', 'twisted')))"
+    )
+    return subprocess.run([peer_python, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

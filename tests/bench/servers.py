@@ -26,12 +26,15 @@ _PEERS: Final = Path(__file__).parent / "peers"
 _CHECKOUT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 20.0
 
-# Limits that the test itself would run into are lifted; durable = "none" because no peer calls fsync.
+# Limits that the test itself would run into are lifted; durable = "none" because no peer calls fsync.  The passive ports keep clear of
+# those that Linux gives to clients: on one machine thousands of these, in TIME_WAIT, would stand in their way.
 _CONFIG: Final = """
 [[listen]]
 port = {port}
 [ftp.timeouts]
 idle = "1 h"
+[ftp.passive]
+ports = "10000-19999"
 [limits]
 sessions_per_address = 0
 [storage]

@@ -14,9 +14,16 @@ from ftpd.spi import Store
 from ftpd.storage import kernel
 from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.storage.memory import MemoryStore
+from ftpd.storage.readonly import ReadOnly
 from ftpd.storage.resolve import KernelResolver, Resolver, WalkResolver
 from ftpd.testing.fakes import InlineThreads, spin
-from ftpd.testing.filesystem_contract import FilesystemContract, KeptPartContract, StagedUploadContract
+from ftpd.testing.filesystem_contract import (
+    READ_ONLY_TREE,
+    FilesystemContract,
+    KeptPartContract,
+    ReadOnlyContract,
+    StagedUploadContract,
+)
 from ftpd.threads import Pool
 
 T = TypeVar("T")
@@ -94,3 +101,17 @@ class TestLocalOnThreads(OnThreads, KeptPartContract):
 
 class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract):
     settings: ClassVar[dict[str, Any]] = {"network_file_system": "yes"}
+
+
+class TestReadOnly(ReadOnlyContract):
+    @pytest.fixture(autouse=True)
+    def _root(self, tmp_path: Path) -> None:
+        self.root = tmp_path
+
+    def make_store(self) -> Store:
+        for name, content in READ_ONLY_TREE.items():
+            file = self.root / name.removeprefix("/")
+            (file if content is None else file.parent).mkdir(parents=True, exist_ok=True)
+            if content is not None:
+                file.write_bytes(content)
+        return ReadOnly(LocalStore(LocalSettings(root=FilePath(str(self.root))), InlineThreads()))

@@ -67,7 +67,9 @@ class Lftp(Client):
     name = "lftp"
 
     def lftp(self, *commands: str, is_ok: bool = True) -> subprocess.CompletedProcess[bytes]:
-        settings = "set cmd:fail-exit true; set net:max-retries 1; set net:timeout 20; set xfer:clobber true; set ftp:ssl-allow false"
+        settings = (
+            "set cmd:fail-exit true; set net:max-retries 1; set net:timeout 20; set xfer:clobber true; set ftp:ssl-allow false"
+        )
         login = f"open -u '{self.guest.name},{PASSWORD}' -p {self.guest.port} {self.guest.host}"
         return self.run(self._path, "--norc", "-c", "; ".join((settings, login, *commands)), is_ok=is_ok)
 

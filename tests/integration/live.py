@@ -20,6 +20,8 @@ import bcrypt
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 PASSWORD: Final = "correct horse"  # with a space, as passwords may be
 SECONDS: Final = 30.0  # the most that anything here is waited for; never waited for in full
+TWISTD: Final = ("-c", "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()", "-n", "ftpd")
+TWIST: Final = ("-m", "twisted", "--log-format", "text", "ftpd")  # Twisted's newer command for the same plugins
 _HASH: Final = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 _LISTENING: Final = r"listening on (\S+) port (\d+)"
 
@@ -109,7 +111,9 @@ class Server:
 class ConfiguredServer(Server):
     """A server with a configuration file of its own in *folder*, which serves `folder/root`; *settings* stand over `defaults`."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], *, prefix: Sequence[str] = (), launcher: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], *, prefix: Sequence[str] = (), launcher: Sequence[str] = ()
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.root = folder / "root"
         self.root.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ import pytest
 from tests.integration.clients import Lftp, Program
 from tests.integration.conftest import Serve
 from tests.integration.live import SECONDS, ConfiguredServer, Guest
-from tests.integration.wire import Wire, accepted, connect, listening, passive_address, port_argument, read_all, reset
+from tests.integration.wire import Wire, accepted, connect, listening, passive_address, port_argument, read_all, reset, taken
 
 LARGE: Final = 64 * 1024 * 1024  # more than the kernel's buffers of both ends can hold: such a transfer waits for its reader
 MOST_LOOKS: Final = 2000  # bounds what is asked again and again until it is so
@@ -71,8 +71,7 @@ def test_server_does_not_connect_before_the_transfer_command(wire: Wire, guest: 
             waiting.accept()
         waiting.settimeout(SECONDS)
         assert wire.ask("RETR file").code == 150
-        with accepted(waiting) as data:
-            assert read_all(data) == b"content"
+        assert taken(waiting) == b"content"
     assert wire.reply().code == 226
 
 
@@ -90,7 +89,7 @@ def test_unspecified_address_in_port_means_the_client(wire: Wire) -> None:
     with listening() as waiting:
         assert wire.ask("PORT " + port_argument("0.0.0.0", waiting.getsockname()[1])).code == 200
         assert wire.ask("NLST").code == 150
-        accepted(waiting).close()
+        taken(waiting)
         assert wire.reply().code == 226
 
 
@@ -358,7 +357,9 @@ def test_abor_closes_a_waiting_data_port(wire: Wire) -> None:
 
 @pytest.mark.parametrize("is_reading", [True, False], ids=["reading", "not-reading"])
 @pytest.mark.parametrize(
-    "line", [b"ABOR\r\n", b"\xff\xf4\xff\xf2ABOR\r\n", b"\xf4\xff\xf2ABOR\r\n", b"\xf2ABOR\r\n"], ids=["plain", "telnet", "cut", "DM"]
+    "line",
+    [b"ABOR\r\n", b"\xff\xf4\xff\xf2ABOR\r\n", b"\xf4\xff\xf2ABOR\r\n", b"\xf2ABOR\r\n"],
+    ids=["plain", "telnet", "cut", "DM"],
 )
 def test_abor_stops_a_download(wire: Wire, large: str, line: bytes, is_reading: bool) -> None:
     with wire.data() as data:
@@ -413,11 +414,15 @@ def test_session_works_on_after_abor(wire: Wire, guest: Guest, large: str) -> No
         assert wire.fetch("RETR file") == b"content"
 
 
-def test_lftp_stops_in_flight_and_goes_on(program: Program, guest: Guest, tmp_path: Path, large: str) -> None:
+def test_lftp_stops_in_flight_and_goes_on(
+    program: Program, guest: Guest, tmp_path: Path, large: str, server: ConfiguredServer
+) -> None:
     (guest.home / "file").write_bytes(b"content")
     client = Lftp(program, guest, tmp_path)
+    before = len(server.lines)
     client.lftp(f"cat {large} | head -c 100000 > start", "get file")  # head ends first: lftp aborts
     assert (tmp_path / "file").read_bytes() == b"content"
+    assert any("] ABOR -> 226" in line for line in server.lines[before:])
 
 
 # Between two servers (FXP).

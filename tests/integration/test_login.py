@@ -6,6 +6,7 @@ Apart from the clients' tests: the dialogue is the point, so plain sockets speak
 from __future__ import annotations
 
 import ftplib
+import re
 import subprocess
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.live import PASSWORD, ConfiguredServer, Guest
-from tests.integration.wire import Wire
+from tests.integration.wire import Reply, Wire
 
 Program = Callable[[str], str]
 
@@ -32,10 +33,10 @@ def test_wrong_password_is_530(guest: Guest, password: str) -> None:
 
 
 def test_unknown_name_hears_what_a_known_one_hears(guest: Guest) -> None:
-    def refused(name: str) -> list[tuple[int, str]]:
+    def refused(name: str) -> list[Reply]:
         with Wire(guest.port) as wire:
             wire.reply()
-            return [tuple(wire.ask(f"USER {name}")), tuple(wire.ask("PASS wrong"))]
+            return [wire.ask(f"USER {name}"), wire.ask("PASS wrong")]
 
     assert refused("nobody-of-that-name") == refused(guest.name)
 
@@ -151,3 +152,16 @@ def test_new_line_in_the_password_file_counts_at_once(serve: Serve) -> None:
     server = serve({})
     for name in ("ann", "bob"):
         Wire.of(server.add(name)).control.close()
+
+
+def test_each_command_in_the_log_tells_its_session(wire: Wire, server: ConfiguredServer) -> None:
+    before = len(server.lines)
+    assert wire.ask("CWD missing").code == 550
+    server.wait_for(r"CWD missing -> 550")
+    [line] = [line for line in server.lines[before:] if "CWD missing -> 550" in line]
+    assert re.search(r" debug \[[a-z0-9]{16}\] CWD missing -> 550$", line)
+
+
+def test_name_with_a_line_end_or_an_escape_cannot_forge_a_log_line(wire: Wire, server: ConfiguredServer) -> None:
+    assert wire.ask("CWD a\r\0b\x1b[2Jforged").code == 550
+    server.wait_for(r"CWD a\\rb\\x1b\[2Jforged -> 550")

@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 
 from tests.integration.clients import Curl, Ftplib, Lftp, Ncftp, Program, Rclone, Tnftp, Wget
 from tests.integration.live import Guest
-from tests.integration.wire import Wire
+from tests.integration.wire import Wire, read_all
 
 Use = Callable[[type[Any]], Any]
 MODIFIED: Final = 1_234_567_890  # 2009-02-13 23:31:30 UTC
@@ -150,6 +151,15 @@ def test_rclone_syncs_by_list_where_mlsd_is_not_used(use: Use, guest: Guest, tmp
     assert contents(tmp_path / "copy") == CONTENTS
 
 
+def test_rclone_brings_hundreds_of_files_over_many_connections(use: Use, guest: Guest, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    for number in range(200):
+        (tmp_path / "tree" / f"{number}").write_bytes(b"%d" % number)
+    rclone = use(Rclone)
+    rclone.rclone("sync", tmp_path / "tree", rclone.remote("copy"), "--transfers", "8", "--checkers", "16")
+    assert contents(guest.home / "copy") == {str(number): b"%d" % number for number in range(200)}
+
+
 def test_rclone_checks_that_both_sides_are_alike(use: Use, guest: Guest, tmp_path: Path) -> None:
     plant(guest.home / "tree")
     rclone = use(Rclone)
@@ -236,6 +246,19 @@ def test_curl_tells_size_and_time_of_a_file(use: Use, guest: Guest) -> None:
     assert b"Content-Length: 4" in headers
 
 
+def test_listing_of_a_large_directory_is_whole_and_delays_nobody(guest: Guest) -> None:
+    (guest.home / "large").mkdir()
+    for number in range(5_000):
+        os.mknod(guest.home / "large" / f"{number:0200}")
+    with Wire.of(guest) as listing, Wire.of(guest) as wire, listing.data() as data:
+        assert listing.ask("MLSD large").code == 150
+        assert wire.asks("NOOP", "PWD") == [200, 257]
+        assert listing.ask("NOOP").code == 200
+        rows = read_all(data).splitlines()
+        assert listing.reply().code == 226
+    assert {row.rpartition(b" ")[2] for row in rows if b"type=file" in row} == {b"%0200d" % number for number in range(5_000)}
+
+
 # Times of single files.
 
 
@@ -287,6 +310,15 @@ def test_ftplib_works_with_an_odd_name(use: Use, guest: Guest, name: str) -> Non
         ftp.rename(name, "plain")
         ftp.rmd("plain")
     assert os.listdir(guest.home) == []
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_curl_brings_an_odd_name_both_ways(use: Use, guest: Guest, tmp_path: Path, name: str) -> None:
+    (tmp_path / "up").write_bytes(b"content")
+    url = guest.url("new/" + quote(name, safe=""))
+    use(Curl).curl("--globoff", "--ftp-create-dirs", "-T", "up", url)
+    assert contents(guest.home) == {f"new/{name}": b"content"}
+    assert use(Curl).curl("--globoff", url).stdout == b"content"
 
 
 @pytest.mark.parametrize("raw", RAW_NAMES, ids=repr)

@@ -158,6 +158,12 @@ def accepted(waiting: socket.socket) -> socket.socket:
     return data
 
 
+def taken(waiting: socket.socket) -> bytes:
+    """Accept an active data connection and return all that comes over it."""
+    with accepted(waiting) as data:
+        return read_all(data)
+
+
 def read_all(data: socket.socket) -> bytes:
     pieces = []
     while piece := data.recv(262144):

@@ -12,13 +12,15 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from ftpd.accounts.settings import AnonymousSettings
-from ftpd.config.load import parse_config
-from ftpd.config.tree import Config, ListenSettings, LoginSettings, StorageSettings
+from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, LoginSettings, StorageSettings
+from ftpd.extensions import load_file
 from ftpd.login.password_file import PasswordFileSettings
+from ftpd.logs.open import OpenLogs
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.schema import ConfigError, FilePath
-from ftpd.service import CannotListen, make_service
+from ftpd.service import CannotListen, Server, make_service, unusable_parts
 from ftpd.storage.local import LocalSettings
+from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import spin
 
 
@@ -74,13 +76,30 @@ def test_ipv4_and_ipv6_take_the_same_port(reactor, config):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    listen = (ListenSettings(address="0.0.0.0", port=port), ListenSettings(address="::", port=port))
-    server = make_service(attrs.evolve(config, listen=listen), reactor)
+    ftp = attrs.evolve(config.ftp, passive=attrs.evolve(config.ftp.passive, ports=(1024, 1025)))  # the probe may hit the usual range
+    listen = (ListenSettings(address="127.0.0.1", port=port), ListenSettings(address="::1", port=port))
+    server = make_service(attrs.evolve(config, listen=listen, ftp=ftp), reactor)
     try:
         server.startService()
-        assert [listener.address for listener in server.listeners] == [("0.0.0.0", port), ("::", port)]
+        assert [listener.address for listener in server.listeners] == [("127.0.0.1", port), ("::1", port)]
     finally:
         spin(reactor, server.stopService())
+
+
+def test_outdated_parts_of_uploads_are_removed_while_running(reactor, config, tmp_path):
+    clock = Clock()
+    swept = []
+
+    class Store(MemoryStore):
+        async def sweep(self):
+            swept.append(clock.seconds())
+
+    server = Server([], Store(), (), OpenLogs(config.log), clock)
+    server.startService()
+    clock.pump([600, 86_400, 86_400])
+    spin(reactor, server.stopService())
+    clock.advance(200_000)
+    assert swept == [600, 87_000, 173_400]
 
 
 def test_a_busy_port_is_one_sentence(reactor, config):
@@ -129,19 +148,57 @@ def test_a_log_file_that_cannot_be_opened_is_told_with_its_place(reactor, config
         make_service(attrs.evolve(config, log=log), reactor)
 
 
+HELLO = """
+from ftpd.ftp.command import command, nothing
+from ftpd.ftp.wire.replies import Reply
+
+@command("XHELLO", takes=nothing, rfc="none")
+async def hello(session, argument):
+    return Reply(200, "Hello")
+"""
+
+OBSERVER = """
+from zope.interface import implementer
+from ftpd.interfaces import IEventObserver
+
+heard = []
+
+@implementer(IEventObserver)
+class Observer:
+    def __call__(self, event):
+        heard.append(type(event).__name__)
+
+OBSERVER = Observer()
+"""
+
+
+def extended(config, directory):
+    return attrs.evolve(config, extensions=ExtensionSettings(directories=(FilePath(str(directory)),)))
+
+
 def test_a_verb_in_an_extension_directory_is_served(reactor, config, tmp_path):
-    (tmp_path / "hello.py").write_text(
-        "from ftpd.ftp.command import command, nothing\n"
-        "from ftpd.ftp.wire.replies import Reply\n\n\n"
-        "@command('XHELLO', takes=nothing, rfc='none')\n"
-        "async def hello(session, argument):\n"
-        '    """Say hello."""\n'
-        "    return Reply(200, 'Hello')\n"
-    )
-    extended = attrs.evolve(config, extensions=parse_config(f'[extensions]\ndirectories = ["{tmp_path}"]').extensions)
-    server = make_service(extended, reactor)
+    (tmp_path / "hello.py").write_text(HELLO)
+    server = make_service(extended(config, tmp_path), reactor)
     assert {b"XHELLO", b"RETR"} <= set(server.listeners[0].factory.commands)
     spin(reactor, server.stopService())
+
+
+def test_a_verb_in_two_extensions_is_refused(reactor, config, tmp_path):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(HELLO)
+    with pytest.raises(ConfigError, match=r"^extensions\.directories: two commands are called XHELLO; "):
+        make_service(extended(config, tmp_path), reactor)
+    [problem] = spin(reactor, unusable_parts(extended(config, tmp_path), reactor))
+    assert problem.path == "extensions.directories"
+
+
+def test_an_observer_in_an_extension_directory_hears_events(reactor, config, tmp_path):
+    (tmp_path / "observer.py").write_text(OBSERVER)
+    server = make_service(extended(config, tmp_path), reactor)
+    server.startService()
+    assert greeting(reactor, server) == b"220 ftpd ready.\r\n"
+    spin(reactor, server.stopService())
+    assert load_file(tmp_path / "observer.py").heard == ["SessionOpened", "SessionClosed"]
 
 
 def test_logs_are_closed_with_the_server(reactor, config, tmp_path):

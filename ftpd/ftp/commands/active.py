@@ -17,6 +17,10 @@ _LEAST_PORT: Final = 1024  # below it are services that an attacker would have u
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # lftp 4.9.2 sends `EPRT |2|::|port|` over IPv6; it can only mean itself
 
 
+def _feature(session: Session) -> str:
+    return "EPRT" if session.factory.settings.active.enabled else ""
+
+
 @command("PORT", takes=text, needs=Needs.LOGIN, rfc="RFC 959 4.1.2", syntax="PORT h1,h2,h3,h4,p1,p2", keeps_restart=True)
 async def port(session: Session, argument: str) -> Reply:
     """Name the address to connect to, IPv4."""
@@ -24,7 +28,7 @@ async def port(session: Session, argument: str) -> Reply:
     return _target(session, address, number)
 
 
-@command("EPRT", takes=text, needs=Needs.LOGIN, rfc="RFC 2428 2", syntax="EPRT |family|address|port|", features=("EPRT",), keeps_restart=True)  # fmt: skip
+@command("EPRT", takes=text, needs=Needs.LOGIN, rfc="RFC 2428 2", syntax="EPRT |family|address|port|", features=(_feature,), keeps_restart=True)  # fmt: skip
 async def eprt(session: Session, argument: str) -> Reply:
     """Name the address to connect to, IPv4 or IPv6."""
     family, address, number = parse_eprt(argument)

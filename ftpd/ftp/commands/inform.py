@@ -53,7 +53,7 @@ async def feat(session: Session, _: None) -> Reply:
     rows = dict.fromkeys(session.factory.commands.values())
     features = [feature for row in rows for feature in row.features]
     lines = (feature if isinstance(feature, str) else feature(session) for feature in features)
-    return Reply(211, "Extensions:", (*sorted(lines), "TVFS"))
+    return Reply(211, "Extensions:", (*sorted(line for line in lines if line), "TVFS"))
 
 
 @command("OPTS", takes=text, rfc="RFC 2389 4", syntax="OPTS UTF8 [ON] | MLST [fact;...]", features=("UTF8",), keeps_restart=True)  # fmt: skip

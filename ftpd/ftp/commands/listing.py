@@ -26,6 +26,7 @@ __all__ = ["Listing", "long_rows", "open_listing"]
 
 _TRANSFER: Final = Needs.LOGIN | Needs.DATA
 Format: TypeAlias = Callable[[FileInfo], str]
+Rows: TypeAlias = Callable[[str], Format]  # from what stands before each name, such as `dir/`, to the format of the rows
 
 
 def _flags_and_path(session: Session, argument: str) -> tuple[str, str]:
@@ -47,7 +48,7 @@ async def list_(session: Session, argument: tuple[str, str]) -> Reply:
 async def nlst(session: Session, argument: tuple[str, str]) -> Reply:
     """Send names only; behind the directory that was asked for, so that each is a path the client may send (RFC 1123 4.1.2.7)."""
     flags, name = argument
-    listing = await open_listing(session, name, _name_rows(name), flags.replace("R", ""))
+    listing = await open_listing(session, name, _name_rows, flags.replace("R", ""))
     try:
         return await send_listing(session, "NLST", session.cwd.join(name), listing.next_piece)
     finally:
@@ -76,24 +77,27 @@ async def mlst(session: Session, path: VirtualPath) -> Reply:
     return Reply(250, f"Listing {path}", (row(info._replace(name=str(path))),))
 
 
-def long_rows(session: Session) -> Format:
-    """Return the format of LIST's rows, now and by the clock of the settings."""
-    return long_format(time.time(), in_local_time=session.factory.settings.listing.times == "local")
+def long_rows(session: Session) -> Rows:
+    """Return the format of LIST's rows, now and by the clock of the settings; names stand alone in it."""
+    row = long_format(time.time(), in_local_time=session.factory.settings.listing.times == "local")
+    return lambda prefix: row
 
 
-async def open_listing(session: Session, name: str, row: Format, flags: str = "") -> Listing:
+async def open_listing(session: Session, name: str, rows: Rows, flags: str = "") -> Listing:
     """Find out what *name* means: a directory, one file, or else a pattern in the last part of a path; nothing is `NotFound`."""
     path = session.cwd.join(name)
+    above = name[: name.rfind("/") + 1]
     try:
         info = await session.files.stat(path)
     except NotFound:
         if not has_magic(path.name):
             raise
         directory = await session.files.open_directory(path.parent)
-        return Listing(session, row, directory, matcher(path.name))
+        return Listing(session, rows(above), directory, matcher(path.name))
     if info.kind is not FileKind.DIRECTORY or "d" in flags:
-        return Listing(session, row, _One(info))
+        return Listing(session, rows(above), _One(info if info.name else info._replace(name=".")))
     depth = session.factory.settings.listing.max_depth if "R" in flags else 0
+    row = rows(f"{name.rstrip('/')}/" if name else "")
     return Listing(session, row, await session.files.open_directory(path), path=path, depth=depth)
 
 
@@ -189,12 +193,8 @@ class _One:
         self._rest = []
 
 
-def _name_rows(argument: str) -> Format:
-    """NLST's rows: the entry's name behind *argument*'s directory, if it has one."""
-    if has_magic(argument.rpartition("/")[2]):
-        prefix = argument.rpartition("/")[0] + "/" if "/" in argument else ""
-    else:
-        prefix = argument.rstrip("/") + "/" if argument else ""
+def _name_rows(prefix: str) -> Format:
+    """NLST's rows: the entry's name behind the directory that was asked for."""
 
     def row(info: FileInfo) -> str:
         return prefix + info.name

@@ -18,8 +18,7 @@ from ftpd.errors import FileTransferError, NotLoggedIn, OutOfOrder, TooManySessi
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.session import Session
-from ftpd.ftp.shell import IFTPShell, files_of_shell
-from ftpd.ftp.shell_logins import password_credentials, suited
+from ftpd.ftp.shell_logins import interfaces_for, password_credentials, suited
 from ftpd.ftp.wire.replies import Reply
 from ftpd.interfaces import IAvatar
 from ftpd.login.credentials import AnonymousCredentials, WrongPassword
@@ -116,7 +115,7 @@ async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
     else:
         credentials = password_credentials(portal, name, password, peer, session.factory.text_credentials)
     try:
-        interface, avatar, logout = await suited(portal).login(credentials, peer, IAvatar, IFTPShell)
+        interface, avatar, logout = await suited(portal).login(credentials, peer, *interfaces_for(portal))
     except (CancelledError, CredentialsRefused):
         raise
     except FileTransferError as error:  # overload must not count as a wrong password, or it would ban honest clients
@@ -131,10 +130,12 @@ async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
 async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, logout: Callable[[], object]) -> Account:
     """Enter the session with what the portal gave; if the limits forbid it, give it back."""
     account: Account
-    if interface is IFTPShell:
-        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(_shown(name)))
-    else:
+    if interface is IAvatar:
         account, files = avatar.account, avatar.files
+    else:
+        from ftpd.ftp.shell import files_of_shell  # not before it is needed: see `shell_logins`
+
+        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(_shown(name)))
     try:
         await session.visit.succeeded(account)
     except TooManySessions:

@@ -27,11 +27,15 @@ async def pasv(session: Session, _: None) -> Reply:
     return Reply(227, f"Entering Passive Mode ({format_pasv(address, port.port)}).")
 
 
+def _feature(session: Session) -> str:
+    return "EPSV" if session.factory.settings.passive.enabled else ""
+
+
 def _argument(session: Session, argument: str) -> str:
     return argument.strip().upper()
 
 
-@command("EPSV", takes=_argument, needs=Needs.LOGIN, rfc="RFC 2428 3", syntax="EPSV [1 | 2 | ALL]", features=("EPSV",), keeps_restart=True)  # fmt: skip
+@command("EPSV", takes=_argument, needs=Needs.LOGIN, rfc="RFC 2428 3", syntax="EPSV [1 | 2 | ALL]", features=(_feature,), keeps_restart=True)  # fmt: skip
 async def epsv(session: Session, wanted: str) -> Reply:
     """Wait for a data connection on a port that is told, in the family of the control connection."""
     if wanted == "ALL":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ftpd.errors import BadArgument
+from ftpd.errors import BadArgument, Unsupported
 from ftpd.events import FileChanged
 from ftpd.ftp.command import Needs, command, text
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.facts import parse_time
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath
-from ftpd.values import Attributes
+from ftpd.values import Ability, Attributes
 
 _CHMOD: Final = re.compile(r"([0-7]{3,4}) (.+)", re.DOTALL)
 _UTIME_NEW: Final = re.compile(r"([0-9]{12}|[0-9]{14}) (.+)", re.DOTALL)
@@ -59,6 +59,8 @@ async def utime(session: Session, argument: str) -> Reply:
 @command("SITE UMASK", takes=_anything, needs=Needs.LOGIN, rfc="convention", syntax="SITE UMASK [mask]")
 async def umask(session: Session, mask: str) -> Reply:
     """Take away permission bits from what this session stores and makes, instead of the server's own rule."""
+    if Ability.MODES not in session.files.abilities:
+        raise Unsupported(None, "There are no modes here")
     if not mask:
         standing = "the server's own" if session.umask is None else f"{session.umask:03o}"
         return Reply(200, f"Umask is {standing}.")

@@ -97,6 +97,12 @@ def test_an_unknown_kind_names_the_nearest():
     assert problems('[storage]\nkind = "locl"') == ["ftpd.toml: storage.kind: there is no kind 'locl'; did you mean local?"]
 
 
+def test_anonymous_logins_are_sent_to_their_own_table():
+    assert problems("[[login]]\nkind = 'anonymous'") == [
+        "ftpd.toml: login[0]: anonymous logins are not a login source here; use the [anonymous] table"
+    ]
+
+
 def test_the_table_of_a_kind_that_is_not_chosen_is_checked_too():
     assert problems('[storage]\nkind = "memory"\n[storage.local]\nroot = 3') == [
         "ftpd.toml: storage.local.root: found 3; it must be text in quotes"

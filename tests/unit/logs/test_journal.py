@@ -46,9 +46,9 @@ def transfer(**changes):
     return TransferEnded(**(values | changes))
 
 
-def lines(*events):
+def lines(*events, **settings):
     written = []
-    journal = Journal(Logger(namespace="test", observer=written.append))
+    journal = Journal(Logger(namespace="test", observer=written.append), **settings)
     for event in events:
         journal(event)
     return written
@@ -108,3 +108,12 @@ def test_an_event_of_an_extension_is_passed_over():
 def test_an_ipv6_peer_has_brackets():
     peer = Peer("2001:db8::1", 5, "::1", 21)
     assert lines(SessionOpened(peer=peer))[0]["peer"] == "[2001:db8::1]:5"
+
+
+def test_what_weighs_less_than_anybody_wants_is_not_written():
+    written = lines(*EVENTS.values(), transfer(direction="listing"), least=LogLevel.warn)
+    assert [line["event"] for line in written] == ["session-refused", "login-failed"]
+
+
+def test_a_listing_that_failed_by_our_fault_is_written_where_warnings_are():
+    assert len(lines(transfer(direction="listing", outcome=Outcome.LOCAL_FAULT), least=LogLevel.warn)) == 1

@@ -58,6 +58,10 @@ def test_a_json_line_is_one_line_of_ascii_whatever_a_name_holds():
     assert json.loads(line)["path"] == "/a\nb caf\\xe9 \u2028"
 
 
+def test_a_format_may_call_what_the_event_carries():
+    assert text_line(event("{path()} gone", path=lambda: "/a")).endswith("info /a gone")
+
+
 def test_a_format_that_fails_still_gives_a_line():
     assert "Unable to format" in text_line(event("{missing.attribute}"))
 

@@ -55,7 +55,9 @@ def test_port_below_1024_is_501_for_everybody(port):
     Dialogue(login="fay", accounts=[FXP]).says(f"PORT 127,0,0,1,{port}").hears(501)
 
 
-@pytest.mark.parametrize("argument", ["", "1,2,3", "127,0,0,1,256,1", "127,0,0,1,16,1,1", "127.0.0.1:80", "127,0,0,1,-1,1", "127,0,0,1,0,0"])
+@pytest.mark.parametrize(
+    "argument", ["", "1,2,3", "127,0,0,1,256,1", "127,0,0,1,16,1,1", "127.0.0.1:80", "127,0,0,1,-1,1", "127,0,0,1,0,0"]
+)
 def test_port_that_cannot_be_read_is_501(argument):
     ann().says(f"PORT {argument}").hears(501)
 

@@ -95,7 +95,7 @@ def test_mkd_doubles_quotation_marks():
 
 
 def test_carriage_return_in_a_name_is_not_echoed():
-    dialogue = ann().raw(b"MKD a\r\0226 done\r\n").hears(257)
+    dialogue = ann().raw(b"MKD a\r\x00226 done\r\n").hears(257)
     assert dialogue.transport.writes[-1] == b'257 "/a?226 done" created.\r\n'
 
 

@@ -26,7 +26,9 @@ def test_rename_replaces_a_file_as_posix_does():
 
 
 def test_other_commands_may_stand_between_rnfr_and_rnto():
-    ann().says("RNFR a").hears(350).says("NOOP").hears(200).says("CWD dir").hears(250).says("RNTO d").hears(250).stored("/dir/d", b"1")
+    ann().says("RNFR a").hears(350).says("NOOP").hears(200).says("CWD dir").hears(250).says("RNTO d").hears(250).stored(
+        "/dir/d", b"1"
+    )
 
 
 def test_rnto_first_is_503():

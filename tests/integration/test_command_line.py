@@ -1,0 +1,151 @@
+"""The `ftpd` command as an operator types it: `check`, `passwd`, what they print, and the exit codes.
+
+Apart from the serving processes: these commands come back by themselves.
+"""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Serve
+from tests.integration.live import CHECKOUT, Server, defaults, merged, toml
+from tests.integration.wire import Wire
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `ftpd` with these arguments in the test's folder."""
+
+    def start(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ftpd", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            input=input,
+            timeout=60,
+        )
+
+    return start
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "passwords").touch(mode=0o600)
+    file = tmp_path / "ftpd.toml"
+    file.write_text(toml(defaults()))
+    return file
+
+
+def test_check_prints_the_settings_in_effect(run: Run, config: Path) -> None:
+    done = run("check", str(config))
+    assert done.returncode == 0, done.stderr
+    assert 'home = "/{name}"' in done.stdout
+    assert "idle = " in done.stdout
+
+
+def test_check_names_every_problem_at_once(run: Run, config: Path) -> None:
+    wrong = {"ftp": {"greting": "x", "timeouts": {"idle": -1}}, "limits": {"sessions": "many"}}
+    config.write_text(toml(merged(defaults(), wrong)))
+    done = run("check", str(config))
+    assert done.returncode == 2
+    assert "ftp.greting: no such setting; did you mean greeting?" in done.stderr
+    assert "ftp.timeouts.idle: " in done.stderr
+    assert "limits.sessions: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_names_a_root_that_is_not_set(run: Run, config: Path) -> None:
+    config.write_text(toml({**defaults(), "storage": {"local": {}}}))
+    done = run("check", str(config))
+    assert done.returncode == 2
+    assert "storage.local.root: not set" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["listen = [", "", "\0", "x" * 100_000], ids=["cut", "empty", "NUL", "long"])
+def test_check_survives_any_file(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.toml").write_text(text)
+    done = run("check", "odd.toml")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_check_of_a_missing_file_is_2(run: Run) -> None:
+    done = run("check", "missing.toml")
+    assert done.returncode == 2
+    assert "missing.toml: cannot be read: No such file or directory" in done.stderr
+
+
+def test_passwd_makes_a_line_that_only_the_owner_can_read(run: Run, tmp_path: Path) -> None:
+    done = run("passwd", "users", "ann", "--stdin", input="secret\n")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "users").read_text().startswith("ann:$2")
+    assert stat.S_IMODE((tmp_path / "users").stat().st_mode) == 0o600
+
+
+def test_passwd_generates_a_password_that_logs_in(run: Run, serve: Serve, tmp_path: Path) -> None:
+    server = serve({})
+    password = run("passwd", str(server.root.parent / "passwords"), "ann", "--generate").stdout.strip()
+    (server.root / "ann").mkdir()
+    with Wire(server.port) as wire:
+        wire.reply()
+        assert wire.asks("USER ann", f"PASS {password}") == [331, 230]
+
+
+def test_passwd_changes_one_line_and_keeps_the_others(run: Run, tmp_path: Path) -> None:
+    for name, password in (("ann", "one"), ("bob", "two"), ("ann", "three")):
+        assert run("passwd", "users", name, "--stdin", input=password).returncode == 0
+    names = [line.partition(":")[0] for line in (tmp_path / "users").read_text().splitlines()]
+    assert names == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("password", ["x" * 73, ""], ids=["73 bytes", "empty"])
+def test_passwd_refuses_what_bcrypt_cannot_tell_apart(run: Run, tmp_path: Path, password: str) -> None:
+    done = run("passwd", "users", "ann", "--stdin", input=password + "\n")
+    assert done.returncode == 2
+    assert not (tmp_path / "users").exists()
+
+
+def test_passwd_in_a_missing_directory_is_1(run: Run) -> None:
+    done = run("passwd", "missing/users", "ann", "--stdin", input="secret\n")
+    assert done.returncode == 1
+    assert "No such file or directory" in done.stderr
+
+
+def test_wrong_command_line_is_2(run: Run) -> None:
+    assert [run(*arguments).returncode for arguments in (("serve",), ("nonsense",), ("serve", "/", "--listen", "x"))] == [2, 2, 2]
+
+
+def test_serve_says_a_busy_address_in_one_sentence(launch: Callable[..., Server], serve: Serve, tmp_path: Path) -> None:
+    port = serve({}).port
+    second = launch("-m", "ftpd", "serve", str(tmp_path), "--listen", f"127.0.0.1:{port}")
+    second.wait_for(f"Cannot listen on 127.0.0.1 port {port}: another program, perhaps another ftpd, listens there already.")
+    assert second.end() == 1
+
+
+def test_sigterm_during_a_transfer_is_exit_code_0(serve: Serve) -> None:
+    server = serve({})
+    guest = server.add("ann")
+    with Wire.of(guest) as wire, wire.data() as data:
+        assert wire.ask("STOR file").code == 150
+        data.sendall(b"part")
+        assert server.stop() == 0
+        assert not (guest.home / "file").exists()
+
+
+def test_clients_hear_421_at_the_end(serve: Serve) -> None:
+    server = serve({})
+    with Wire.of(server.add("ann")) as wire:
+        assert server.stop() == 0
+        assert wire.reply().code == 421
+        assert wire.is_closed()

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from ftpd.errors import Busy, IntegrityLost, NotPermitted, Unavailable
+from ftpd.events import TransferEnded
+from ftpd.storage.memory import MemoryStore
+from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.login_contract import recorded_log
+from ftpd.values import Outcome
+
+FILES = {"/a": b"hello\n"}
+
+
+class FaultyFile:
+    """A file whose methods named in `faults` raise or wait."""
+
+    def __init__(self, file, faults):
+        self._file = file
+        self._faults = faults
+
+    def __getattr__(self, name):
+        if name not in self._faults:
+            return getattr(self._file, name)
+
+        async def fail(*arguments, **named):
+            fault = self._faults[name]
+            if isinstance(fault, Deferred):
+                await fault
+                return await getattr(self._file, name)(*arguments, **named)
+            raise fault
+
+        return fail
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        await self._file.close()
+
+
+class FaultyFiles:
+    def __init__(self, files, faults):
+        self._files = files
+        self._faults = faults
+
+    def __getattr__(self, name):
+        return getattr(self._files, name)
+
+    async def open_read(self, path):
+        return FaultyFile(await self._files.open_read(path), self._faults)
+
+    async def open_write(self, path, **named):
+        return FaultyFile(await self._files.open_write(path, **named), self._faults)
+
+
+class FaultyStore(MemoryStore):
+    def __init__(self):
+        super().__init__()
+        self.faults = {}
+
+    async def open(self, account):
+        return FaultyFiles(await super().open(account), self.faults)
+
+
+def faulty(**faults):
+    store = FaultyStore()
+    dialogue = Dialogue(login="ann", store=store, files=FILES)
+    store.faults.update(faults)
+    return dialogue
+
+
+def ann(**arguments):
+    return Dialogue(login="ann", files=FILES, **arguments)
+
+
+def ended(dialogue):
+    (event,) = dialogue.events(TransferEnded)
+    return event
+
+
+def test_event_of_a_download_tells_all_of_it():
+    event = ended(ann().says("RETR a").hears(150).hears(226))
+    assert (event.account, event.is_anonymous, event.command, event.direction, event.path) == (
+        "ann",
+        False,
+        "RETR",
+        "download",
+        "/a",
+    )
+    assert (event.moved, event.seconds, event.outcome, event.cause, event.is_ascii) == (6, 0.0, Outcome.FINISHED, "", False)
+
+
+def test_event_of_an_ascii_download_counts_bytes_on_the_wire():
+    event = ended(ann(is_ascii=True).says("RETR a").hears(150).hears(226))
+    assert (event.moved, event.is_ascii) == (7, True)
+
+
+def test_event_of_an_upload_tells_its_seconds():
+    event = ended(ann().says("STOR b").hears(150).waits(3).sends(b"xyz").ends().hears(226))
+    assert (event.direction, event.moved, event.seconds) == ("upload", 3, 3.0)
+
+
+def test_event_of_a_listing():
+    event = ended(ann().says("NLST").hears(150).hears(226))
+    assert (event.command, event.direction, event.path, event.moved) == ("NLST", "listing", "/", 3)
+
+
+def test_event_of_a_failure_has_its_cause():
+    event = ended(ann().says("RETR a", connects=False).hears(150).refuses_data("Nobody came").hears(425))
+    assert (event.outcome, event.cause) == (Outcome.PEER_FAULT, "Nobody came.")
+
+
+def test_refused_transfer_is_no_event():
+    assert ann().says("RETR none").hears(550).events(TransferEnded) == []
+
+
+def test_anonymous_transfer_is_told_as_such():
+    event = ended(Dialogue(login="anonymous", files=FILES).says("RETR a").hears(150).hears(226))
+    assert (event.account, event.is_anonymous) == ("anonymous", True)
+
+
+@pytest.mark.parametrize(
+    "error", [NotPermitted(), Unavailable(), IntegrityLost(), Busy(), OSError(5, "I/O"), RuntimeError("a bug")]
+)
+def test_disk_that_fails_during_a_download_is_451(error):
+    with recorded_log():
+        dialogue = faulty(read_at=error).says("RETR a").hears(150).hears(451)
+    assert ended(dialogue).outcome is Outcome.LOCAL_FAULT
+
+
+def test_disk_that_fails_during_an_upload_is_451_and_nothing_is_stored():
+    dialogue = faulty(write_at=IntegrityLost()).says("STOR b").hears(150).sends(b"x").hears(451)
+    assert ended(dialogue).outcome is Outcome.LOCAL_FAULT
+    assert "/b" not in dialogue.server.tree()
+
+
+def test_commit_that_fails_is_not_226():
+    dialogue = (
+        faulty(commit=Unavailable(None, "The disk is gone"))
+        .says("STOR b")
+        .hears(150)
+        .sends(b"x")
+        .ends()
+        .hears(451, "The disk is gone.")
+    )
+    assert ended(dialogue).outcome is Outcome.LOCAL_FAULT
+
+
+def test_commit_that_fails_in_an_unforeseen_way_is_451_and_one_traceback():
+    with recorded_log() as log:
+        dialogue = faulty(commit=RuntimeError("a bug")).says("STOR b").hears(150).ends().hears(451)
+    assert sum("log_failure" in event for event in log) == 1
+    assert ended(dialogue).outcome is Outcome.LOCAL_FAULT
+    dialogue.says("NOOP").hears(200).says("CWD /").hears(250)
+
+
+def test_upload_that_cannot_be_cleared_away_keeps_its_reply():
+    with recorded_log() as log:
+        faulty(abandon=RuntimeError("a bug")).says("STOR b").hears(150).resets().hears(426)
+    assert sum("log_failure" in event for event in log) == 1
+
+
+def test_226_comes_when_the_commit_is_done():
+    commit = Deferred()
+    dialogue = faulty(commit=commit).says("STOR b").hears(150).sends(b"x").ends().hears_nothing()
+    commit.callback(None)
+    dialogue.rests().hears(226).stored("/b", b"x")
+
+
+def test_file_that_shrinks_while_it_is_sent_is_451():
+    content = b"x" * 1_000_000
+    dialogue = Dialogue(login="ann", files={"/big": content}).says("RETR big", reads=False).hears(150)
+    dialogue.server.store._top.entries["big"].data.clear()
+    dialogue.reads_on().hears(451)
+    assert ended(dialogue).outcome is Outcome.LOCAL_FAULT
+
+
+def test_reason_is_heard_before_the_data_connection_goes():
+    dialogue = ann().says("STOR b").hears(150)
+    seen = []
+    connection, write = dialogue.connection, dialogue.transport.write
+    dialogue.transport.write = lambda data: (seen.append(connection.is_closed), write(data))
+    dialogue.channel._write = dialogue.transport.write
+    dialogue.says("ABOR").hears(426).hears(226)
+    assert seen == [False, True]
+
+
+def test_stalled_download_is_426():
+    dialogue = ann().says("RETR a", reads=False).hears(150).waits(300).hears(426)
+    assert ended(dialogue).outcome is Outcome.PEER_FAULT
+    dialogue.says("NOOP").hears(200)
+
+
+def test_slow_download_is_not_stalled():
+    dialogue = Dialogue(login="ann", files={"/a": b"x" * 100}).says("RETR a", reads=False).hears(150)
+    for _ in range(20):
+        dialogue.connection.take(1)
+        dialogue.waits(100).hears_nothing()
+    dialogue.reads_on().hears(226)
