@@ -207,6 +207,8 @@ class Server(Service):
             await gatherResults([listener.close() for listener in self.listeners], consumeErrors=True)
             await gatherResults([listener.factory.close_sessions() for listener in self.listeners], consumeErrors=True)
         finally:
+            for listener in self.listeners:
+                listener.factory.data_ports.close()
             await self._store.close()
             for pool in self._pools:
                 pool.close()

@@ -34,12 +34,15 @@ __all__ = ["ControlChannel"]
 
 _MOST_WAITING: Final = 64  # lines; then reading pauses until half of them are answered
 _MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
+_READ_BYTES: Final = 8192  # at once: a line's limit.  Twisted's 64 KiB would be 65,536 empty lines for one look at what waits
 _CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
 _WEB: Final = (b" HTTP/", b"HOST:")  # a browser tricked into speaking to us must not get as far as a command (ALPACA)
 
 
 class Transport(typing.Protocol):
     """What a control connection needs of its transport: ITransport, IConsumer and IPushProducer, which every endpoint's has."""
+
+    bufferSize: int  # bytes read at once, and unsent bytes from which on we are told to pause
 
     def write(self, data: bytes) -> None: ...
     def loseConnection(self) -> None: ...
@@ -326,6 +329,7 @@ class ControlChannel(Protocol):
     def _tune_socket(self) -> None:
         """No delay: else a 226 waits for the acknowledgement of the 150, 40 ms a file.  Urgent bytes stay in line, or Telnet's are lost."""
         if ITCPTransport.providedBy(self.transport):
+            self._line.bufferSize = _READ_BYTES
             self._line.setTcpNoDelay(True)
             self._line.setTcpKeepAlive(True)
             self._line.getHandle().setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)

@@ -161,7 +161,7 @@ class FTPFactory(ServerFactory):
             channel.dismiss(Stop.SHUTDOWN, Reply(421, "The server is shutting down; closing."))
         if not self.channels:
             self._stop_sweeping()
-            self.data_ports.close()
+            self._close_ports()
             return succeed(None)
         drained: Deferred[None] = Deferred()
         self._drained.append(drained)
@@ -188,9 +188,14 @@ class FTPFactory(ServerFactory):
         self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
         drained, self._drained = self._drained, []
         if drained:
-            self.data_ports.close()
+            self._close_ports()
         for waiting in drained:
             waiting.callback(None)
+
+    def _close_ports(self) -> None:
+        """Give back the ports that are ours; given ones may serve other factories, and are their owner's to close."""
+        if self._given_ports is None:
+            self.data_ports.close()
 
     def log_command(self, session: Session, line: bytes | TooLong, reply: Reply) -> None:
         """One debug line for a command and its reply; nothing that might be a password, typed into the wrong command included."""

@@ -146,7 +146,7 @@ def json_line(event: LogEvent) -> str:
 
 
 def _message(event: LogEvent) -> str:
-    """Fill in the event's format: as `formatEvent` does, but 1 us instead of 30 for all but its calls, `{name()}` (tests/bench: retr)."""
+    """Fill in the event's format as `formatEvent` does, faster: a whole line costs 8 us instead of 20 (tests/bench: retr)."""
     form = event.get("log_format")
     if isinstance(form, str):
         with suppress(Exception):  # a call, or something that cannot be formatted, about which formatEvent has words

@@ -157,7 +157,8 @@ def spin(reactor: ReactorBase, awaited: Deferred[T] | Coroutine[Any, Any, T], at
         if time.monotonic() > end:
             raise AssertionError(f"no result within {at_most_seconds} s")
         # Not iterate(): that runs what woke it only at its next call, and waits before it returns.
-        reactor.doIteration(0.05)
+        due = reactor.timeout()
+        reactor.doIteration(0.05 if due is None else min(due, 0.05))
     if isinstance(results[0], Failure):
         results[0].raiseException()
     return results[0]

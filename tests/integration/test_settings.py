@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.live import PASSWORD, Guest
-from tests.integration.wire import Reply, Wire, accepted, connect, listening, passive_address, port_argument
+from tests.integration.wire import Reply, Wire, accepted, connect, free_port, listening, passive_address, port_argument
 
 
 def ftp(**settings: Any) -> dict[str, Any]:
@@ -88,15 +88,13 @@ def test_internal_networks_are_told_the_address_they_reached(serve: Serve) -> No
 
 
 def test_passive_ports_come_from_the_range(serve: Serve) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        first = min(found.getsockname()[1], 65500)
+    first = free_port(21)
     with Wire.of(serve(ftp(passive={"ports": [first, first + 20]})).add("ann")) as wire:
         assert {wire.passive() for _ in range(30)} <= set(range(first, first + 21))
 
 
 def test_active_connections_come_from_the_source_port(serve: Serve) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        source = found.getsockname()[1]
+    source = free_port()
     with Wire.of(serve(ftp(active={"source_port": source})).add("ann")) as wire, listening() as waiting:
         assert wire.asks("PORT " + port_argument("127.0.0.1", waiting.getsockname()[1]), "NLST") == [200, 150]
         with accepted(waiting) as data:

@@ -5,6 +5,8 @@ Apart from the tests so that each of them reads as the dialogue it is about.
 
 from __future__ import annotations
 
+import contextlib
+import random
 import re
 import socket
 import struct
@@ -142,6 +144,19 @@ def port_argument(address: str, port: int) -> str:
 
 def connect(host: str, port: int, source: str = "") -> socket.socket:
     return socket.create_connection((host, port), SECONDS, (source, 0) if source else None)
+
+
+def free_port(count: int = 1) -> int:
+    """Return the first of *count* ports in a row that are free, below those that the kernel gives out by itself (32768 and up)."""
+    for first in random.sample(range(20_000, 32_000), 1000):
+        with contextlib.ExitStack() as bound:
+            try:
+                for port in range(first, first + count):
+                    bound.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no port is free")
 
 
 def listening(host: str = "127.0.0.1") -> socket.socket:
