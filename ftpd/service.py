@@ -17,8 +17,8 @@ import attrs
 from twisted.application.service import Service
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, execute, gatherResults, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorFDSet
+from twisted.internet.defer import Deferred, execute, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
@@ -43,6 +43,7 @@ from ftpd.schema import ConfigError, FilePath, Problem
 from ftpd.spi import DataPorts, Observer, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
+from ftpd.transfer.listener import StreamListener
 from ftpd.values import Account
 
 __all__ = ["CannotListen", "Listener", "Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
@@ -204,7 +205,8 @@ class Server(Service):
 
     async def _stop(self) -> None:
         try:
-            await gatherResults([listener.close() for listener in self.listeners], consumeErrors=True)
+            for listener in self.listeners:
+                listener.close()
             await gatherResults([listener.factory.close_sessions() for listener in self.listeners], consumeErrors=True)
         finally:
             for listener in self.listeners:
@@ -224,29 +226,28 @@ class Listener:
         self.settings = settings
         self.factory = factory
         self._reactor = reactor
-        self._port: IListeningPort | None = None
+        self._port: StreamListener | None = None
 
     @property
     def address(self) -> tuple[str, int]:
         """IP address and port as bound, while it listens: the port of the settings may be 0."""
         if self._port is None:
             return self.settings.address, self.settings.port
-        where: Any = self._port.getHost()
+        where: Any = self._port.address
         return where.host, where.port
 
     def listen(self) -> None:
         """Begin to accept; does nothing while it listens already.  Raises `CannotListen`."""
         if self._port is None:
-            with _bound_socket(self.settings) as bound:
-                # The reactor works on a duplicate of the descriptor, so ours is closed here.
-                self._port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, self.factory)
+            self._port = StreamListener(self._reactor, _bound_socket(self.settings), self.factory, self.factory.refusal)
             host, port = self.address
             self._log.info("listening on {address} port {port}", address=host, port=port)
 
-    def close(self) -> Deferred[Any]:
+    def close(self) -> None:
         """Stop accepting; sessions go on.  May be called twice."""
-        port, self._port = self._port, None
-        return maybeDeferred(port.stopListening) if port is not None else succeed(None)
+        if self._port is not None:
+            self._port.close()
+            self._port = None
 
 
 def _bound_socket(settings: ListenSettings) -> socket.socket:
@@ -260,7 +261,6 @@ def _bound_socket(settings: ListenSettings) -> socket.socket:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((settings.address, settings.port))
         bound.listen(_BACKLOG)
-        bound.setblocking(False)
     except OSError as error:
         bound.close()
         raise CannotListen(_why_not(error, settings)) from error

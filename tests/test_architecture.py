@@ -29,6 +29,7 @@ FLOORS = {
     "ftpd.spi": 1,
     "ftpd.interfaces": 1,
     "ftpd.events": 1,
+    "ftpd.stepping": 1,
     "ftpd.storage": 2,
     "ftpd.login": 2,
     "ftpd.transfer": 2,

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from ftpd.accounts.guard import Guard
 from ftpd.interfaces import IAvatar
+from ftpd.stepping import stepped
 from ftpd.values import Account
 
 __all__ = ["Avatar"]
@@ -35,8 +36,13 @@ class Avatar:
         if self._is_logged_out:
             return
         self._is_logged_out = True
-        closed: Deferred[None] = Deferred.fromCoroutine(self.files.close())
-        closed.addErrback(self._tell)
+        try:
+            closing = stepped(self.files.close())
+        except Exception as error:  # cancel-safe: it has not waited yet
+            self._tell(Failure(error))  # type: ignore[no-untyped-call]
+        else:
+            if isinstance(closing, Deferred):
+                closing.addErrback(self._tell)
 
     def _tell(self, failure: Failure) -> None:
         self._log.failure("closing the files of {account} failed", failure=failure, account=self.account.name)

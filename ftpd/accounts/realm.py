@@ -19,6 +19,7 @@ from ftpd.accounts.guard import Guard
 from ftpd.errors import NotADirectory, NotFound, NotPermitted
 from ftpd.interfaces import IAvatar
 from ftpd.spi import Accounts, Filesystem, Store
+from ftpd.stepping import stepped
 from ftpd.values import Account
 
 __all__ = ["TransferRealm"]
@@ -36,16 +37,16 @@ class TransferRealm:
         self._accounts = accounts
         self._store = store
 
-    def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: Any) -> Deferred[_Login]:  # type: ignore[override]  # narrower
+    def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: Any) -> _Login | Deferred[_Login]:  # type: ignore[override]  # narrower
         """Return `(IAvatar, avatar, logout)`; *mind* is the `values.Peer`, or None.
 
-        The Deferred has its result already when neither the accounts nor the store had to wait.  Fails with `UnauthorizedLogin`
+        A plain result where neither the accounts nor the store had to wait, else a Deferred.  Fails with `UnauthorizedLogin`
         where the name has no account, with `LoginDenied` where its home is missing, and with a `FileTransferError` where the store
         cannot tell now.  Raises `NotImplementedError`, as cred has it, when `IAvatar` is not asked for.
         """
         if IAvatar not in interfaces:
             raise NotImplementedError(f"TransferRealm gives {IAvatar!r} only")
-        return Deferred.fromCoroutine(self._login(avatarId))
+        return stepped(self._login(avatarId))
 
     async def _login(self, avatar_id: bytes | tuple[()]) -> _Login:
         try:

@@ -28,7 +28,7 @@ from ftpd.ftp.session import Session
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import TooLong
-from ftpd.ftp.wire.replies import Reply
+from ftpd.ftp.wire.replies import Reply, encode
 from ftpd.paths import decode_name
 from ftpd.schema import Seconds
 from ftpd.spi import DataPorts, DelayedCall, Reactor
@@ -53,6 +53,7 @@ class FTPFactory(ServerFactory):
     Raises `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
     """
 
+    refusal = encode(Reply(421, "The server has no room for another client now; try again later."))
     protocol = ControlChannel  # type: ignore[assignment]  # Twisted declares a factory of IProtocol
     allowAnonymous = True
     _of_class: Mapping[str, Any] = {}

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -124,7 +125,7 @@ class _CountingRealm:
         self._realm = realm
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
-        return self._realm.requestAvatar(avatarId, mind, *interfaces).addCallback(self._counted)
+        return maybeDeferred(self._realm.requestAvatar, avatarId, mind, *interfaces).addCallback(self._counted)
 
     def _counted(self, login: Any) -> Any:
         interface, avatar, logout = login

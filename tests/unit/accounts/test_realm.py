@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from twisted.cred.error import LoginDenied, UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface import Interface
 from zope.interface.verify import verifyObject
@@ -44,9 +44,9 @@ class Store:
 
 
 def request(store, avatar_id=b"ann", interfaces=(IAvatar,)):
-    """Return what the realm's Deferred has, or None while it waits."""
+    """Return what the realm answers, or None while it waits."""
     results = []
-    TransferRealm(Accounts(), store).requestAvatar(avatar_id, PEER, *interfaces).addBoth(results.append)
+    maybeDeferred(TransferRealm(Accounts(), store).requestAvatar, avatar_id, PEER, *interfaces).addBoth(results.append)
     if results and isinstance(results[0], Failure):
         results[0].raiseException()
     return results[0] if results else None

@@ -73,7 +73,7 @@ def test_what_may_be_a_password_is_not_logged_after_login_either(typed):
 
 def test_line_too_long_is_not_logged():
     lines, _ = commands_logged(lambda dialogue: dialogue.says("x" * 10_000), login="ann")
-    assert lines[-1] == "(not a command) -> 500"
+    assert lines[-1].partition("] ")[2] == "(not a command) -> 500"
 
 
 def test_commands_are_not_logged_unless_wanted():
@@ -141,8 +141,20 @@ def test_close_of_a_server_without_sessions_is_at_once():
     server = Server()
     closed = server.factory.close_sessions()
     assert closed.called
-    assert server.ports.is_closed
     assert server.clock.getDelayedCalls() == []
+
+
+def test_close_leaves_given_data_ports_to_their_owner():
+    server = Server()
+    server.factory.close_sessions()
+    assert not server.ports.is_closed
+
+
+def test_close_closes_data_ports_of_its_own():
+    factory = FTPFactory(reactor=Reactor())
+    factory.close_sessions()
+    with pytest.raises(DataConnectionFailed, match="shutting down"):
+        factory.data_ports.listen(PEER)
 
 
 def test_close_waits_for_the_last_session():

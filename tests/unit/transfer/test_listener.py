@@ -1,0 +1,162 @@
+"""A listening socket whose connections become streams."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket as sockets
+
+import pytest
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import globalLogPublisher
+
+from ftpd.testing.pump_contract import private_reactor
+from ftpd.transfer.listener import StreamListener
+
+
+class Greeter(Protocol):
+    def connectionMade(self):
+        self.factory.made.append(self)
+        self.transport.write(b"220 hello\r\n")
+
+    def connectionLost(self, reason):
+        self.factory.made.remove(self)
+
+
+class Greeters(Factory):
+    protocol = Greeter
+    noisy = False
+    is_open = True
+
+    def __init__(self):
+        self.made = []
+        self.life = []
+
+    def startFactory(self):
+        self.life.append("start")
+
+    def stopFactory(self):
+        self.life.append("stop")
+
+    def buildProtocol(self, address):
+        return super().buildProtocol(address) if self.is_open else None
+
+
+@pytest.fixture
+def reactor():
+    with private_reactor() as reactor:
+        yield reactor
+
+
+@pytest.fixture
+def factory():
+    return Greeters()
+
+
+@pytest.fixture
+def listener(reactor, factory):
+    listener = StreamListener(reactor, sockets.create_server(("127.0.0.1", 0)), factory, b"421 Full.\r\n")
+    yield listener
+    listener.close()
+    for protocol in list(factory.made):
+        protocol.transport.abortConnection()
+    settle(reactor)
+
+
+def settle(reactor):
+    for _ in range(10):
+        reactor.runUntilCurrent()
+        reactor.doIteration(0.002)
+    reactor.runUntilCurrent()
+
+
+def connect(listener):
+    return sockets.create_connection((listener.address.host, listener.address.port), timeout=10)
+
+
+def test_each_connection_gets_a_protocol_of_the_factory(listener, factory, reactor):
+    with connect(listener) as one, connect(listener) as two:
+        settle(reactor)
+        assert (one.recv(100), two.recv(100)) == (b"220 hello\r\n", b"220 hello\r\n")
+        assert len(factory.made) == 2
+        assert {protocol.transport.getPeer().port for protocol in factory.made} == {
+            client.getsockname()[1] for client in (one, two)
+        }
+
+
+def test_accepted_sockets_have_what_a_control_connection_needs(listener, factory, reactor):
+    with connect(listener):
+        settle(reactor)
+        socket = sockets.socket(fileno=sockets.dup(factory.made[0].transport.fileno()))
+        with socket:
+            options = [
+                (sockets.IPPROTO_TCP, sockets.TCP_NODELAY),
+                (sockets.SOL_SOCKET, sockets.SO_KEEPALIVE),
+                (sockets.SOL_SOCKET, sockets.SO_OOBINLINE),
+            ]
+            assert all(socket.getsockopt(*option) for option in options)
+            assert not os.get_blocking(socket.fileno())
+
+
+def test_a_factory_may_turn_a_client_away(listener, factory, reactor):
+    factory.is_open = False
+    with connect(listener) as client:
+        settle(reactor)
+        assert client.recv(100) == b""
+
+
+def test_the_factory_is_started_and_stopped(listener, factory):
+    listener.close()
+    listener.close()
+    assert factory.life == ["start", "stop"]
+
+
+def test_closing_leaves_connections_alone(listener, factory, reactor):
+    with connect(listener) as client:
+        settle(reactor)
+        listener.close()
+        factory.made[0].transport.write(b"still here")
+        assert client.recv(100) == b"220 hello\r\nstill here"
+
+
+def test_without_descriptors_a_client_is_refused_in_words_and_the_reactor_does_not_spin(listener, factory, reactor, monkeypatch):
+    calls = []
+    accept = sockets.socket.accept
+
+    def exhausted(socket):
+        calls.append(socket)
+        if len(calls) == 1:  # the second is made with the descriptor kept for this
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(socket)
+
+    monkeypatch.setattr(sockets.socket, "accept", exhausted)
+    log = []
+    globalLogPublisher.addObserver(log.append)
+    try:
+        with connect(listener) as client:
+            settle(reactor)
+            assert client.recv(100) == b"421 Full.\r\n"
+            assert client.recv(100) == b""
+    finally:
+        globalLogPublisher.removeObserver(log.append)
+    assert len(calls) == 2
+    assert factory.made == []
+    assert [event["error"] for event in log if "turned away" in event["log_format"]] == ["Too many open files"]
+
+
+def test_it_accepts_again_when_there_are_descriptors(listener, factory, reactor, monkeypatch):
+    accept = sockets.socket.accept
+    left = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EMFILE, "Too many open files")]
+
+    def exhausted(socket):
+        if left:
+            raise left.pop()
+        return accept(socket)
+
+    monkeypatch.setattr(sockets.socket, "accept", exhausted)
+    with connect(listener) as client:
+        for _ in range(200):
+            settle(reactor)
+            if factory.made:
+                break
+        assert client.recv(100) == b"220 hello\r\n"
