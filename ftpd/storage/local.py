@@ -110,17 +110,17 @@ class LocalStore:
         self._start_lane = self._slow_lane("root")
         self._top: Root | None = None
         self._homes: dict[tuple[int, int], _Home] = {}
+        self._root_home: _Home | None = None
         self._is_closed = False
 
     async def open(self, account: Account) -> LocalFilesystem:
         """Open the account's home as its root; an account that is not confined sees the whole store, and its home must be there too."""
         top = await self._opened_top()
-        number, key, may_hang = await top.open(account.home, _close_first, self._open_home, account.home)
-        if not account.is_confined:
-            os.close(number)
-            number, key, may_hang = await top.open(ROOT, _close_first, self._open_home, ROOT)
-        home = self._shared(number, key, may_hang)
-        root = self._root(home.descriptor, may_hang, f"{key[0]:x}")
+        home = await self._opened_home(top, account.home)
+        if not account.is_confined and not account.home.is_root:
+            self._leave(home)
+            home = await self._opened_home(top, ROOT)
+        root = self._root(home.descriptor, home.may_hang, f"{home.key[0]:x}")
         return LocalFilesystem(root, account, self._settings, self._rules, self._describe, partial(self._leave, home))
 
     async def sweep(self) -> None:
@@ -130,6 +130,9 @@ class LocalStore:
 
     async def close(self) -> None:
         self._is_closed = True
+        if self._root_home is not None:
+            home, self._root_home = self._root_home, None
+            self._leave(home)
         if self._top is not None:
             self._top.descriptor.close()
 
@@ -170,11 +173,23 @@ class LocalStore:
             ):
                 _make_directory(here.directory, here.name, None, self._settings.directory_mode)
 
+    async def _opened_home(self, top: Root, path: VirtualPath) -> _Home:
+        """Open a home; the root's, which most accounts have, is kept by the store as if by a session (tests/bench: login)."""
+        if path.is_root and self._root_home is not None:
+            self._root_home.sessions += 1
+            return self._root_home
+        number, key, may_hang = await top.open(path, _close_first, self._open_home, path)
+        home = self._shared(number, key, may_hang)
+        if path.is_root and self._root_home is None and not self._is_closed:
+            home.sessions += 1
+            self._root_home = home
+        return home
+
     def _shared(self, number: int, key: tuple[int, int], may_hang: bool) -> _Home:
         home = self._homes.get(key)
         lane = self._start_lane if may_hang else self._local
         if home is None:
-            home = self._homes[key] = _Home(key, Descriptor(number, lane.dispose))
+            home = self._homes[key] = _Home(key, Descriptor(number, lane.dispose), may_hang)
         else:
             lane.dispose(number)
         home.sessions += 1
@@ -214,11 +229,12 @@ class _Separate:
 class _Home:
     """One open home and how many sessions have it."""
 
-    __slots__ = ("descriptor", "key", "sessions")
+    __slots__ = ("descriptor", "key", "may_hang", "sessions")
 
-    def __init__(self, key: tuple[int, int], descriptor: Descriptor) -> None:
+    def __init__(self, key: tuple[int, int], descriptor: Descriptor, may_hang: bool) -> None:
         self.key = key
         self.descriptor = descriptor
+        self.may_hang = may_hang
         self.sessions = 0
 
 

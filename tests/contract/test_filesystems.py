@@ -52,7 +52,7 @@ class OnDisk(FilesystemContract):
         return WalkResolver()
 
 
-@pytest.mark.skipif(not kernel.has_openat2(), reason="this kernel or sandbox has no openat2")
+@pytest.mark.skipif(not kernel.has_openat2(), reason="machine: this kernel or sandbox has no openat2")
 class TestLocalByKernel(OnDisk, KeptPartContract):
     def make_resolver(self) -> Resolver:
         return KernelResolver()

@@ -102,7 +102,7 @@ class TestSetPassword:
         set_password(path, "ann", "secret", 4)
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+    @pytest.mark.skipif(os.geteuid() != 0, reason="machine: only root may give files away")
     def test_an_existing_file_keeps_its_owner(self, path):
         path.write_bytes(b"")
         os.chown(path, 1234, 2345)

@@ -338,7 +338,7 @@ def test_a_private_file_is_private_while_it_is_replaced(disk: Disk, top: Path) -
     finish(upload.abandon())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="machine: only root may give files away")
 def test_replacing_keeps_owner_and_group(disk: Disk, top: Path) -> None:
     (top / "a").write_text("old")
     os.chown(top / "a", 1234, 4321)

@@ -17,7 +17,7 @@ _RESOLVERS = [
     pytest.param(
         KernelResolver(),
         id="kernel",
-        marks=pytest.mark.skipif(not kernel.has_openat2(), reason="no openat2 in this kernel or sandbox"),
+        marks=pytest.mark.skipif(not kernel.has_openat2(), reason="machine: no openat2 in this kernel or sandbox"),
     ),
 ]
 
