@@ -6,10 +6,7 @@ This is the one wiring diagram of the house: every part is made here and handed 
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import os
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,6 +32,7 @@ from ftpd.ftp.commands import standard_commands
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
 from ftpd.interfaces import IEventObserver
+from ftpd.listening import Listener
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
@@ -43,22 +41,16 @@ from ftpd.schema import ConfigError, FilePath, Problem
 from ftpd.spi import DataPorts, Observer, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
-from ftpd.transfer.listener import StreamListener
 from ftpd.values import Account
 
-__all__ = ["CannotListen", "Listener", "Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
+__all__ = ["Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BACKLOG = 1024  # connections the kernel keeps until we accept: a burst of clients must not be dropped (Twisted's default is 50)
 _STORAGE_THREADS = 16
 _FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
 _SWEEP_SECONDS = 86_400.0
-
-
-class CannotListen(Exception):
-    """An address and port cannot be listened on; the message is one sentence for the operator."""
 
 
 def make_service(config: Config, reactor: Any, *, checkers: Iterable[Any] = (), login_threads: Pool | None = None) -> Server:
@@ -215,67 +207,6 @@ class Server(Service):
             for pool in self._pools:
                 pool.close()
             self._logs.close()
-
-
-class Listener:
-    """One listening socket and the factory that serves it."""
-
-    _log = Logger()
-
-    def __init__(self, settings: ListenSettings, factory: FTPFactory, reactor: Any) -> None:
-        self.settings = settings
-        self.factory = factory
-        self._reactor = reactor
-        self._port: StreamListener | None = None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """IP address and port as bound, while it listens: the port of the settings may be 0."""
-        if self._port is None:
-            return self.settings.address, self.settings.port
-        where: Any = self._port.address
-        return where.host, where.port
-
-    def listen(self) -> None:
-        """Begin to accept; does nothing while it listens already.  Raises `CannotListen`."""
-        if self._port is None:
-            self._port = StreamListener(self._reactor, _bound_socket(self.settings), self.factory, self.factory.refusal)
-            host, port = self.address
-            self._log.info("listening on {address} port {port}", address=host, port=port)
-
-    def close(self) -> None:
-        """Stop accepting; sessions go on.  May be called twice."""
-        if self._port is not None:
-            self._port.close()
-            self._port = None
-
-
-def _bound_socket(settings: ListenSettings) -> socket.socket:
-    """Bind and listen on a socket of our own: Twisted's leaves IPV6_V6ONLY to the system, where :: may take the port of 0.0.0.0 too."""
-    address = ipaddress.ip_address(settings.address)
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind((settings.address, settings.port))
-        bound.listen(_BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise CannotListen(_why_not(error, settings)) from error
-    return bound
-
-
-def _why_not(error: OSError, settings: ListenSettings) -> str:
-    where = f"{settings.address} port {settings.port}"
-    reasons = {
-        errno.EADDRINUSE: "another program, perhaps another ftpd, listens there already",
-        errno.EACCES: "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
-        errno.EADDRNOTAVAIL: "this machine does not have that address",
-        errno.EAFNOSUPPORT: "this machine does not have that kind of address",
-    }
-    return f"Cannot listen on {where}: {reasons.get(error.errno or 0, error.strerror)}."
 
 
 @attrs.frozen

@@ -40,6 +40,7 @@ FLOORS = {
     "ftpd.ftp": 4,
     "ftpd.ftp.wire": 4,
     "ftpd.config": 5,
+    "ftpd.listening": 5,
     "ftpd.service": 5,
     "ftpd.tap": 5,
     "ftpd.cli": 5,
@@ -53,7 +54,7 @@ OPEN_FLOORS = {0, 1, 5}
 PURE_ROOMS = {"ftpd.ftp.wire"}
 PROTOCOLS = {"ftpd.ftp"}
 # Who may know a protocol by name, besides itself: who wires the server together, and the public test tools.
-MAY_NAME_A_PROTOCOL = {"ftpd", "ftpd.config", "ftpd.service", "ftpd.tap", "ftpd.cli", "ftpd.testing"}
+MAY_NAME_A_PROTOCOL = {"ftpd", "ftpd.config", "ftpd.listening", "ftpd.service", "ftpd.tap", "ftpd.cli", "ftpd.testing"}
 
 # Floor -> packages of others that it may import, besides the standard library.
 FOREIGN = {

@@ -20,10 +20,11 @@ from twisted.logger import globalLogBeginner
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.rules import warnings_of
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
+from ftpd.listening import CannotListen
 from ftpd.logs.settings import TargetSettings
 from ftpd.paths import encode_name
 from ftpd.schema import FilePath, Unfit
-from ftpd.service import CannotListen, Server, make_service
+from ftpd.service import Server, make_service
 
 __all__ = ["Overrides", "serve_directory", "serve_file"]
 

@@ -14,11 +14,12 @@ from zope.interface.verify import verifyObject
 from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, LoginSettings, StorageSettings
 from ftpd.extensions import load_file
+from ftpd.listening import CannotListen
 from ftpd.login.password_file import PasswordFileSettings
 from ftpd.logs.open import OpenLogs
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.schema import ConfigError, FilePath
-from ftpd.service import CannotListen, Server, make_service, unusable_parts
+from ftpd.service import Server, make_service, unusable_parts
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import spin
@@ -76,7 +77,8 @@ def test_ipv4_and_ipv6_take_the_same_port(reactor, config):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    ftp = attrs.evolve(config.ftp, passive=attrs.evolve(config.ftp.passive, ports=(1024, 1025)))  # the probe may hit the usual range
+    # Not the usual range, which the probe's port may be from.
+    ftp = attrs.evolve(config.ftp, passive=attrs.evolve(config.ftp.passive, ports=(1024, 1025)))
     listen = (ListenSettings(address="127.0.0.1", port=port), ListenSettings(address="::1", port=port))
     server = make_service(attrs.evolve(config, listen=listen, ftp=ftp), reactor)
     try:

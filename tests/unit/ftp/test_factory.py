@@ -153,7 +153,7 @@ def test_close_leaves_given_data_ports_to_their_owner():
 
 def test_close_closes_data_ports_of_its_own(monkeypatch):
     closed = []
-    monkeypatch.setattr(DataPortFactory, "close", closed.append)
+    monkeypatch.setattr(DataPortFactory, "close", lambda ports: closed.append(ports))
     factory = FTPFactory(reactor=Reactor())
     factory.close_sessions()
     assert closed == [factory.data_ports]
