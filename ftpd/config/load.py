@@ -5,10 +5,15 @@ Apart from `tables`, which reads one table: here is which table is what, and whi
 
 from __future__ import annotations
 
+import copy
+import functools
+import operator
 import os
+import re
 import tomllib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, cast
 
 import attrs
 
@@ -44,12 +49,30 @@ def parse_config(text: str, name: str = "", directory: str = "") -> Config:
         raise ConfigError([Problem(name, "", f"not TOML: {error}", "")]) from error
     tables = Tables(name, directory)
     values = _read_document(document, tables)
+    problems = tables.problems
+    if problems:  # the rules between settings are judged all the same, as if what is wrong were left out: every mistake is named at once
+        tables = Tables(name, directory)
+        values = _read_document(_without(document, [problem.path for problem in problems]), tables)
     if not tables.problems:
         config = Config(**values)
-        tables.problems += [attrs.evolve(problem, file=name) for problem in problems_of(config)]
-    if tables.problems:
-        raise ConfigError(tables.problems)
+        problems += [attrs.evolve(problem, file=name) for problem in problems_of(config)]
+    if problems:
+        raise ConfigError(problems)
     return config
+
+
+def _without(document: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """Return a copy of *document* that lacks what stands at the dotted *paths*; entries of arrays become empty tables, to keep their numbers."""
+    rest: Any = copy.deepcopy(document)
+    for path in paths:
+        *steps, last = (int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path))
+        with suppress(LookupError, TypeError):  # what is missing, or inside something that is wrong as a whole
+            place = functools.reduce(operator.getitem, steps, rest)
+            if isinstance(place, list):
+                place[last] = {}
+            else:
+                del place[last]
+    return cast("dict[str, Any]", rest)
 
 
 def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:

@@ -163,3 +163,27 @@ def test_what_is_no_listener_is_refused(text):
 
 def test_a_listener_is_called_by_its_address_and_port_unless_it_has_a_name():
     assert [ListenSettings(address="::1", port=5).label, ListenSettings(name="inside").label] == ["[::1]:5", "inside"]
+
+
+def test_mistakes_between_settings_are_named_beside_those_of_single_ones():
+    text = """
+    [[listen]]
+    address = "300.1.1.1"
+    port = 70000
+    [ftp]
+    greetingg = "x"
+    [ftp.passive]
+    enabled = false
+    external_address = "192.0.2.1"
+    [limits]
+    sessions = "many"
+    """
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert sorted(problem.path for problem in caught.value.problems) == [
+        "ftp.greetingg",
+        "ftp.passive.external_address",
+        "limits.sessions",
+        "listen[0].address",
+        "listen[0].port",
+    ]
