@@ -5,7 +5,7 @@ Field names are a stable promise (docs/events.md): logs, xferlog, metrics and ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import attrs
 from twisted.logger import Logger
@@ -108,23 +108,44 @@ class FileChanged(Event):
 
 
 class Events:
-    """The fan-out.  Observers are called at once, in order, on the reactor thread."""
+    """The fan-out.  Observers are called at once, in order, on the reactor thread.
+
+    An observer that wants some kinds of events only may name them in an attribute `event_kinds`, a collection of classes.
+    """
 
     _log = Logger()
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = list(observers)
+        self._told: dict[type[Event], tuple[Observer, ...]] = {}  # by kind, as far as it was asked for
 
     def add(self, observer: Observer) -> None:
         self._observers.append(observer)
+        self._told.clear()
 
     def remove(self, observer: Observer) -> None:
         self._observers.remove(observer)
+        self._told.clear()
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anybody is told of *kind*: what nobody hears need not be made (3 us of each of a session's four, tests/bench: login)."""
+        return bool(self._observers_of(kind))
 
     def publish(self, event: Event) -> None:
         """Tell every observer; one that raises is logged and does not stop the others."""
-        for observer in tuple(self._observers):
+        for observer in self._observers_of(type(event)):
             try:
                 observer(event)
             except Exception:
                 self._log.failure("event observer {observer!r} failed on {event!r}", observer=observer, event=event)
+
+    def _observers_of(self, kind: type[Event]) -> tuple[Observer, ...]:
+        told = self._told.get(kind)
+        if told is None:
+            told = self._told[kind] = tuple(observer for observer in self._observers if _hears(observer, kind))
+        return told
+
+
+def _hears(observer: Observer, kind: type[Event]) -> bool:
+    kinds: Collection[type[Event]] | None = getattr(observer, "event_kinds", None)
+    return kinds is None or issubclass(kind, tuple(kinds))

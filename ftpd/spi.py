@@ -111,8 +111,12 @@ class WritableFile(Protocol):
     async def commit(self) -> FileInfo:
         """Make it durable as the settings demand, publish it, free it; a cancel that arrives meanwhile lets it finish."""
 
-    async def abandon(self) -> None:
-        """Free it unpublished, after any thread still writing it; what is kept for a resumption is the store's setting."""
+    async def abandon(self, *, keeps: bool = True) -> None:
+        """Free it unpublished, after any thread still writing it; what is kept for a resumption is the store's setting.
+
+        With *keeps* False nothing that this upload made stays, whatever the setting: on a full disk a kept part would be room that nobody
+        sees and nobody can free.  A published file written in place stays as it is now.
+        """
 
 
 @runtime_checkable

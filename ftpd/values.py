@@ -150,9 +150,11 @@ class TLSFacts:
     client_subject: str | None = None
 
 
-@attrs.frozen
-class Peer:
-    """Both ends of a control connection.  Addresses are IP text without zone, "" for a Unix socket; a v4-mapped address is IPv4."""
+class Peer(NamedTuple):
+    """Both ends of a control connection.  Addresses are IP text without zone, "" for a Unix socket; a v4-mapped address is IPv4.
+
+    A NamedTuple, as every connection makes one (tests/bench: login).
+    """
 
     address: str
     port: int
@@ -166,7 +168,7 @@ class Peer:
     @property
     def is_loopback(self) -> bool:
         """Whether both ends are on this machine, so that nobody can listen in; true for a Unix socket."""
-        return all(_is_loopback(address) for address in (self.address, self.local_address))
+        return _is_loopback(self.address) and _is_loopback(self.local_address)
 
 
 @lru_cache(maxsize=1024)  # asked at every login; a parse costs 10 us (tests/bench: login)

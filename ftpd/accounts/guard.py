@@ -84,7 +84,7 @@ class Guard:
         offset: int = 0,
         expected_size: int | None = None,
         permissions: int | None = None,
-    ) -> GuardedUpload:
+    ) -> WritableFile:
         """Begin an upload: CREATE for a new name, OVERWRITE for one that is there.
 
         Without OVERWRITE the store is asked to create, so that no race can replace a file.  It is then also refused to go on with a
@@ -93,9 +93,12 @@ class Guard:
         """
         if self._largest is not None and max(offset, expected_size or 0) > self._largest:
             raise OverQuota(path, f"Larger than the {self._largest} bytes that one file may have")
-        mode = await self._write_mode(path, mode, offset)
+        if self._allowed(path) & _STORE != _STORE:
+            mode = await self._write_mode(path, mode, offset)
         file = await self._files.open_write(path, mode=mode, offset=offset, expected_size=expected_size, permissions=permissions)
-        if self._largest is not None and file.start > self._largest:
+        if self._largest is None:
+            return file
+        if file.start > self._largest:
             await file.abandon()
             raise OverQuota(path, f"Larger than the {self._largest} bytes that one file may have")
         return GuardedUpload(file, self._largest)
@@ -145,9 +148,8 @@ class Guard:
             raise NotPermitted(path)
 
     async def _write_mode(self, path: VirtualPath, mode: WriteMode, offset: int) -> WriteMode:
+        """Return the mode for an account that may not both create and overwrite here."""
         allowed = self._allowed(path) & _STORE
-        if allowed == _STORE:
-            return mode
         if mode in (WriteMode.CREATE, WriteMode.UNIQUE):
             self._demand(path, _CREATE)
             return mode
@@ -184,11 +186,11 @@ class GuardedUpload:
 
     __slots__ = ("_file", "_largest", "ceiling")
 
-    def __init__(self, file: WritableFile, largest: int | None) -> None:
+    def __init__(self, file: WritableFile, largest: int) -> None:
         self._file = file
         self._largest = largest
-        bounds = [bound for bound in (file.ceiling, None if largest is None else largest - file.start) if bound is not None]
-        self.ceiling = min(bounds, default=None)
+        rest = largest - file.start
+        self.ceiling = rest if file.ceiling is None else min(file.ceiling, rest)
 
     @property
     def path(self) -> VirtualPath:
@@ -203,12 +205,12 @@ class GuardedUpload:
 
     async def write_at(self, offset: int, data: ReadableBuffer) -> None:
         """Write; `OverQuota`, and nothing written, where *data* would end behind the largest file."""
-        if self._largest is not None and offset + memoryview(data).nbytes > self._largest:
+        if offset + memoryview(data).nbytes > self._largest:
             raise OverQuota(self._file.path, f"Larger than the {self._largest} bytes that one file may have")
         await self._file.write_at(offset, data)
 
     async def commit(self) -> FileInfo:
         return await self._file.commit()
 
-    async def abandon(self) -> None:
-        await self._file.abandon()
+    async def abandon(self, *, keeps: bool = True) -> None:
+        await self._file.abandon(keeps=keeps)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections import Counter
 from typing import Final, TypeVar
 
 import attrs
@@ -73,8 +72,8 @@ class Limits:
         self.settings = settings
         self._clock = clock
         self._sessions = 0
-        self._by_address: Counter[bytes | str] = Counter()
-        self._by_account: Counter[tuple[str, bool]] = Counter()
+        self._by_address: dict[bytes | str, int] = {}
+        self._by_account: dict[tuple[str, bool], int] = {}
         self._failures: dict[bytes | str, _Failures] = {}
 
     def open(self, peer: Peer) -> Visit:
@@ -85,9 +84,10 @@ class Limits:
         if settings.sessions and self._sessions >= settings.sessions:
             raise TooManySessions(f"Too many connections; {_LATER}")
         if address is not None:
-            if settings.sessions_per_address and self._by_address[address] >= settings.sessions_per_address:
+            here = self._by_address.get(address, 0)
+            if settings.sessions_per_address and here >= settings.sessions_per_address:
                 raise TooManySessions(f"Too many connections from your address; {_LATER}")
-            self._by_address[address] += 1
+            self._by_address[address] = here + 1
         self._sessions += 1
         return Visit(self, address)
 
@@ -103,9 +103,10 @@ class Limits:
     def enter_account(self, account: Account) -> None:
         """Count a login; raises `TooManySessions` where the account has no room."""
         key = (account.name, account.is_anonymous)
-        if account.max_sessions is not None and self._by_account[key] >= account.max_sessions:
+        count = self._by_account.get(key, 0)
+        if account.max_sessions is not None and count >= account.max_sessions:
             raise TooManySessions(f"Too many sessions of this account; {_LATER}")
-        self._by_account[key] += 1
+        self._by_account[key] = count + 1
 
     def leave_account(self, account: Account) -> None:
         """Take back what `enter_account` counted."""
@@ -210,11 +211,10 @@ class Visit:
             self._limits.leave(self._address)
 
 
-def _take(counts: Counter[Key], key: Key) -> None:
-    if counts[key] <= 1:
+def _take(counts: dict[Key, int], key: Key) -> None:
+    counts[key] -= 1
+    if not counts[key]:
         del counts[key]
-    else:
-        counts[key] -= 1
 
 
 def _readable(address: bytes | str) -> str:

@@ -6,6 +6,7 @@ Apart from the login sources: a name may be proven by any of them, and what it m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -24,6 +25,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
 }
 _NAMES: Final = tuple(PERMISSIONS)
 _PLACEHOLDER: Final = "{name}"
+_MOST_REMEMBERED: Final = 1024  # accounts without a table of their own, 0.3 KiB each
 
 
 @attrs.frozen
@@ -82,7 +84,8 @@ class SettingsAccounts:
 
         Raises `ValueError` for a permission that there is not, and `BadName` for a path that there cannot be.
         """
-        self._default = None if default is None else _Template(default)
+        # Made once for each name: a user who comes again and again has one account (tests/bench: login).
+        self._default = None if default is None else lru_cache(maxsize=_MOST_REMEMBERED)(_Template(default).account)
         self._named = {name: _Template(settings).account(name) for name, settings in (named or {}).items()}
         self._anonymous = None if anonymous is None or not anonymous.enabled else _anonymous(anonymous)
 
@@ -101,7 +104,7 @@ class SettingsAccounts:
             return account
         if self._default is None:
             raise LookupError(f"no account for {name!r}")
-        return self._default.account(name)
+        return self._default(name)
 
 
 class _Template:

@@ -6,6 +6,7 @@ Exit codes: 0 for success, also when a signal ends the server; 1 for a failure a
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -55,7 +56,12 @@ def serve(
     DIRECTORY is served on 127.0.0.1 port 2121: anonymous clients may read, and one account, whose password is printed and good for this run,
     may write.
     """
-    from ftpd.cli.serving import Overrides, serve_directory, serve_file
+    # Imports make many objects and hardly any garbage: looking for it is a tenth of a start (25 of 220 ms).
+    gc.disable()
+    try:
+        from ftpd.cli.serving import Overrides, serve_directory, serve_file
+    finally:
+        gc.enable()
 
     if (directory is None) == (config_file is None):
         raise click.UsageError("Give either a directory or --config FILE.")

@@ -50,7 +50,8 @@ def parse_config(text: str, name: str = "", directory: str = "") -> Config:
     tables = Tables(name, directory)
     values = _read_document(document, tables)
     problems = tables.problems
-    if problems:  # the rules between settings are judged all the same, as if what is wrong were left out: every mistake is named at once
+    # The rules between settings are judged all the same, as if what is wrong were left out: every mistake is named at once.
+    if problems:
         tables = Tables(name, directory)
         values = _read_document(_without(document, [problem.path for problem in problems]), tables)
     if not tables.problems:

@@ -69,7 +69,7 @@ class ActivePort:
         connecting: set[ActivePort],
     ) -> None:
         self._reactor = reactor
-        self._appointment = Appointment(reactor, deadline_seconds, self._expire)
+        self._appointment = Appointment(reactor, deadline_seconds)
         self._local_address = local_address
         self._origin = origin
         self._connecting = connecting
@@ -89,7 +89,7 @@ class ActivePort:
         self._connecting.add(self)
         self._connection = SocketConnection(self._reactor, socket)
         self._connection.watch_writing(self._connected)
-        self._appointment.set_deadline()
+        self._appointment.set_deadline(self._expire)
         return self._appointment.wait(self.close)
 
     def close(self) -> None:

@@ -17,21 +17,23 @@ __all__ = ["Appointment"]
 
 
 class Appointment:
-    """Call *expire* once, *deadline_seconds* after the last `set_deadline`, unless it is kept, failed or cancelled before."""
+    """A wait of *deadline_seconds* from the last `set_deadline` on, unless it is kept, failed or cancelled before.
 
-    __slots__ = ("_expire", "_reactor", "_timer", "_waiter", "deadline_seconds")
+    It holds no method of its port: the cycle would keep every data port until the garbage collector runs (tests/bench: stor).
+    """
 
-    def __init__(self, reactor: Reactor, deadline_seconds: float, expire: Callable[[], None]) -> None:
+    __slots__ = ("_reactor", "_timer", "_waiter", "deadline_seconds")
+
+    def __init__(self, reactor: Reactor, deadline_seconds: float) -> None:
         self._reactor = reactor
-        self._expire = expire
         self._timer: DelayedCall | None = None
         self._waiter: Deferred[SocketConnection] | None = None
         self.deadline_seconds = deadline_seconds
 
-    def set_deadline(self) -> None:
-        """Let the deadline run from now."""
+    def set_deadline(self, expire: Callable[[], None]) -> None:
+        """Let the deadline run from now; *expire* is called once, when it has passed."""
         self.cancel_deadline()
-        self._timer = self._reactor.callLater(self.deadline_seconds, self._ring)
+        self._timer = self._reactor.callLater(self.deadline_seconds, self._ring, expire)
 
     def cancel_deadline(self) -> None:
         timer, self._timer = self._timer, None
@@ -64,6 +66,6 @@ class Appointment:
         if waiter is not None:
             waiter.errback(error)
 
-    def _ring(self) -> None:
+    def _ring(self, expire: Callable[[], None]) -> None:
         self._timer = None
-        self._expire()
+        expire()

@@ -97,9 +97,10 @@ class ControlChannel(Protocol):
             self._say_last(Reply(421, f"{refusal}."))
             return
         self.session = Session(self.factory, self, peer, visit)
-        self.session.publish(SessionOpened(peer=peer))
+        if self.factory.events.wants(SessionOpened):
+            self.session.publish(SessionOpened(peer=peer))
         self.send(Reply(220, self.factory.greeting()))
-        self._flush()
+        self.flush()
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing_since is not None or self.session is None:
@@ -108,7 +109,8 @@ class ControlChannel(Protocol):
         if lines:  # not any byte: a line that drips in and never ends would keep its session for ever
             self.last_heard = self.factory.reactor.seconds()
         self._waiting += lines
-        self._heed_abort(self.session)
+        if self._running is not None:
+            self._heed_abort(self.session)
         self._work()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -124,21 +126,28 @@ class ControlChannel(Protocol):
         if self._running is not None and not said_goodbye:
             self._stop(session, Stop.DISCONNECTED)
         if self._running is None:
-            self._end(reason.getErrorMessage())
+            self._end(reason.getErrorMessage)
 
     # What a session may ask.
 
     def send(self, reply: Reply) -> None:
         self._out.append(encode(reply))
         if self._running is not None:  # nobody comes back soon: a 150 that waits here is waited for by the client
-            self._flush()
+            self.flush()
             self.factory.reactor.callLater(0, self._work)
+
+    def flush(self) -> None:
+        """Write what was said in this step in one piece: 150 and 226 of a small file share a segment."""
+        if self._out:
+            out, self._out = self._out, []
+            if self._closing_since is None:
+                self._write(out[0] if len(out) == 1 else b"".join(out))
 
     def close_after_reply(self) -> None:
         self._after_reply.append(self.hang_up)
 
-    def defer_close(self, close: Callable[[], None]) -> None:
-        self._after_reply.append(close)
+    def after_reply(self, action: Callable[[], None]) -> None:
+        self._after_reply.append(action)
 
     # What the factory asks.
 
@@ -197,7 +206,7 @@ class ControlChannel(Protocol):
         self._is_working = True
         try:
             for _ in range(_MOST_AT_ONCE):
-                if not self._answer_one():
+                if not self._waiting or not self._answer_one():
                     break
             else:
                 if self._waiting:
@@ -207,9 +216,9 @@ class ControlChannel(Protocol):
         self._pace_reading()
 
     def _answer_one(self) -> bool:
-        """Answer the oldest line, beside the transfer if one runs; False where it has to wait, or there is none."""
+        """Answer the oldest line, beside the transfer if one runs; False where it has to wait."""
         session = self.session
-        if session is None or not self._waiting or self._aside is not None or self._is_blocked or self._closing_since is not None:
+        if session is None or self._aside is not None or self._is_blocked or self._closing_since is not None:
             return False
         if self._running is None:
             self._answer_next(session)
@@ -237,15 +246,14 @@ class ControlChannel(Protocol):
 
     def _answer_next(self, session: Session) -> None:
         line = self._waiting.pop(0)
-        if not session.is_logged_in and row_of(session, line) is None and _is_web(line):
-            self._say_last(Reply(421, "This is not a web server; closing."))
-            return
         session.stop = None
         result = answer(session, line)
         if isinstance(result, Reply):
+            if result.code == 500 and not session.is_logged_in and _is_web(line):
+                result = Reply(421, "This is not a web server; closing.")
             self._answered(session, line, result)
             return
-        self._flush()  # the 150 of a transfer that has to wait
+        self.flush()  # the 150 of a transfer that has to wait
         self._running = result
         row = row_of(session, line)
         self._is_transferring = row is not None and row.needs_data
@@ -257,7 +265,7 @@ class ControlChannel(Protocol):
         self.last_heard = self.factory.reactor.seconds()
         self._answered(session, line, reply)
         if self._is_lost:
-            self._end("connection lost")
+            self._end(lambda: "connection lost")
         else:
             self._work()
 
@@ -279,13 +287,14 @@ class ControlChannel(Protocol):
         """Write the final reply, then do what had to wait for it."""
         if self.factory.logs_commands:
             self.factory.log_command(session, line, reply)
-        self.send(reply)
-        self._flush()
+        self._out.append(encode(reply))
+        self.flush()
         if is_aside:
             return
-        after, self._after_reply = self._after_reply, []
-        for action in after:
-            action()
+        if self._after_reply:
+            after, self._after_reply = self._after_reply, []
+            for action in after:
+                action()
         if reply.code == 421:  # it says that the connection closes (RFC 959 4.2.2)
             self.hang_up()
 
@@ -298,15 +307,9 @@ class ControlChannel(Protocol):
 
     # Bytes.
 
-    def _flush(self) -> None:
-        """Write what was said in this step in one piece: 150 and 226 of a small file share a segment."""
-        out, self._out = self._out, []
-        if out and self._closing_since is None:
-            self._write(out[0] if len(out) == 1 else b"".join(out))
-
     def _say_last(self, reply: Reply) -> None:
         self.send(reply)
-        self._flush()
+        self.flush()
         self.hang_up()
 
     def _pace_reading(self) -> None:
@@ -336,7 +339,7 @@ class ControlChannel(Protocol):
 
     # The end.
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: Callable[[], str]) -> None:
         """Give back what the session holds: data port, login, its place among the sessions.  Once."""
         session, self.session = self.session, None
         if session is None:
@@ -346,12 +349,14 @@ class ControlChannel(Protocol):
         self._after_reply, after = [], self._after_reply
         for action in after:
             action()
-        if account is not None:
+        events = self.factory.events
+        if account is not None and events.wants(LoggedOut):
             session.publish(LoggedOut(peer=session.peer, account=account))
         session.log_out()
         session.visit.close()
-        seconds = self.factory.reactor.seconds() - session.opened
-        session.publish(SessionClosed(peer=session.peer, account=account, seconds=seconds, reason=reason))
+        if events.wants(SessionClosed):
+            seconds = self.factory.reactor.seconds() - session.opened
+            session.publish(SessionClosed(peer=session.peer, account=account, seconds=seconds, reason=reason()))
         self.factory.forget(self)
 
 

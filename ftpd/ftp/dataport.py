@@ -8,7 +8,7 @@ connection it is.  Never port 0: thousands of TIME_WAITs make the kernel search 
 from __future__ import annotations
 
 import errno
-import random
+import os
 import socket as sockets
 from typing import Final
 
@@ -24,6 +24,7 @@ __all__ = ["DataPortFactory"]
 
 _MOST_BINDS: Final = 1024  # ports tried for one command: some 6 ms where all are taken, in which no other session is served
 _QUIET_SECONDS: Final = 60.0  # between two complaints: a machine without descriptors needs no flooded log on top
+_STREAM: Final = sockets.SOCK_STREAM | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC
 _BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -45,7 +46,6 @@ class DataPortFactory:
         self._origin = Origin(source_port, self._warn_of_source_port)
         self._listeners: dict[tuple[str, int], Listener] = {}
         self._connecting: set[ActivePort] = set()
-        self._random = random.SystemRandom()  # a guessable port is one that a stranger can race for
         self._quiet_until = 0.0
 
     def listen(self, peer: Peer, *, from_anywhere: bool = False) -> PassivePort:
@@ -66,7 +66,7 @@ class DataPortFactory:
 
     def _listen_alone(self, address: str) -> Listener | None:
         """Return a new listener on a random port that is free, None where there is none; each port is tried once at most."""
-        start = self._random.randrange(self._count)
+        start = int.from_bytes(os.urandom(8)) % self._count  # a guessable port is one that a stranger can race for
         binds = 0
         for index in range(self._count):
             number = self._first + (start + index) % self._count
@@ -118,7 +118,7 @@ class DataPortFactory:
 def _bound(address: str, number: int) -> sockets.socket | None:
     """Return a listening socket, or None where the port is busy: at bind, or at listen, since two may pass the bind (SO_REUSEADDR)."""
     family = sockets.AF_INET6 if ":" in address else sockets.AF_INET
-    socket = sockets.socket(family, sockets.SOCK_STREAM | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC)
+    socket = sockets.socket(family, _STREAM)
     try:
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)  # our own TIME_WAITs keep no port from us
         socket.bind((address, number))

@@ -159,7 +159,7 @@ class PassivePort:
     __slots__ = ("_appointment", "_connection", "_listener", "_refusal", "_source", "address", "port")
 
     def __init__(self, reactor: Reactor, listener: Listener, source: str, deadline_seconds: float) -> None:
-        self._appointment = Appointment(reactor, deadline_seconds, self._expire)
+        self._appointment = Appointment(reactor, deadline_seconds)
         self._listener: Listener | None = listener
         self._source = source
         self._connection: SocketConnection | None = None
@@ -167,7 +167,7 @@ class PassivePort:
         self.address = listener.address
         self.port = listener.port
         listener.add(source, self)
-        self._appointment.set_deadline()
+        self._appointment.set_deadline(self._expire)
 
     def open(self) -> Deferred[SocketConnection]:
         if self._listener is not None:
@@ -177,7 +177,7 @@ class PassivePort:
             return succeed(connection)
         if self._listener is None:
             return fail(DataConnectionFailed(self._refusal))
-        self._appointment.set_deadline()
+        self._appointment.set_deadline(self._expire)
         self._listener.watch()
         return self._appointment.wait(self.close)
 

@@ -36,8 +36,14 @@ class Channel(Protocol):
     def close_after_reply(self) -> None:
         """End the connection once the reply under way is out."""
 
-    def defer_close(self, close: Callable[[], None]) -> None:
-        """Call *close* once the final reply is out: a client hears the reason of a failure before it sees the data connection go."""
+    def flush(self) -> None:
+        """Let what was sent go out now, rather than together with what follows."""
+
+    def after_reply(self, action: Callable[[], None]) -> None:
+        """Call *action*, which never raises, once the final reply is out, or the connection is lost.
+
+        A client hears the reason of a failure before it sees the data connection go, and a success before the logs do.
+        """
 
 
 class Transfer:

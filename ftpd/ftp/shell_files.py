@@ -199,7 +199,7 @@ class ShellWriter:
         await self._end()
         return FileInfo(name=self.path.name, kind=FileKind.FILE, size=self._size)
 
-    async def abandon(self) -> None:
+    async def abandon(self, *, keeps: bool = True) -> None:
         await self._end()
 
     # IPushProducer: what the consumer calls.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import hmac
-from typing import Any, Final
+from typing import Any
 
 from twisted.cred.checkers import FilePasswordDB, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernamePassword
@@ -19,17 +19,11 @@ from zope.interface import implementer
 
 from ftpd.accounts.realm import TransferRealm
 from ftpd.interfaces import IAvatar
-from ftpd.login.chain import Chain
 from ftpd.login.credentials import PasswordCredentials
-from ftpd.login.memory import MemoryPasswords
-from ftpd.login.password_file import PasswordFile
-from ftpd.login.twisted_plugins import ForeignChecker
 from ftpd.paths import decode_name, encode_name
 from ftpd.values import Peer
 
 __all__ = ["TextCredentials", "interfaces_for", "password_credentials", "suited", "takes_text"]
-
-_TAKE_BYTES: Final = (Chain, ForeignChecker, MemoryPasswords, PasswordFile, FilePasswordDB)
 
 
 def interfaces_for(portal: Portal) -> tuple[Any, ...]:
@@ -56,7 +50,17 @@ def takes_text(portal: Portal) -> bool:
     if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
         users: dict[Any, Any] = checker.users  # bytes, says its annotation; what `addUser` was given, says its code
         return any(isinstance(name, str) for name in users)
-    return _has_stock_realm(portal) and not isinstance(checker, _TAKE_BYTES)
+    return _has_stock_realm(portal) and not _takes_bytes(checker)
+
+
+def _takes_bytes(checker: object) -> bool:
+    # Imported for portals that are not ours only: they and the Twisted plugins behind them would slow every start.
+    from ftpd.login.chain import Chain
+    from ftpd.login.memory import MemoryPasswords
+    from ftpd.login.password_file import PasswordFile
+    from ftpd.login.twisted_plugins import ForeignChecker
+
+    return isinstance(checker, Chain | ForeignChecker | MemoryPasswords | PasswordFile | FilePasswordDB)
 
 
 def suited(portal: Portal) -> Portal:

@@ -12,7 +12,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from ftpd.errors import BadOffset, DataConnectionFailed, NoSpace, TransferCut
+from ftpd.errors import BadOffset, DataConnectionFailed, NoSpace, OverQuota, TransferCut
 from ftpd.events import TransferEnded
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.session import Session, Transfer
@@ -55,6 +55,7 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     """
     transfer = _begin(session, command, "upload", file.path, None)
     _announce(session, f"FILE: {file.path}" if names_file else f"for {file.path}", is_whole=names_file)
+    session.channel.flush()  # the client waits for it, and sends while we accept its connection (tests/bench: stor)
     wanted = _wanted(session, start=file.start, ceiling=file.ceiling)
     if session.representation is Representation.ASCII:
         wanted = attrs.evolve(wanted, transform=from_network())
@@ -97,20 +98,17 @@ async def _move(session: Session, transfer: Transfer, choose: Callable[[DataConn
         if isinstance(error, DataConnectionFailed):
             return TransferResult(0, seconds, Outcome.PEER_FAULT, error)
         return TransferResult(0, seconds, Outcome.CANCELLED)
+    session.channel.after_reply(connection.close)  # a download's end is sent by its pump, and nobody waits for an upload's
     transfer.pump = choose(connection)
-    result = await transfer.pump.start()
-    if result.outcome is Outcome.FINISHED:
-        connection.close()
-    else:
-        session.channel.defer_close(connection.close)
-    return result
+    return await transfer.pump.start()
 
 
 async def _settled(file: WritableFile, result: TransferResult) -> TransferResult:
     """Publish a file that has arrived whole and free any other; what cannot be published is a fault of ours, whatever the store raises."""
     is_whole = result.outcome is Outcome.FINISHED
+    is_full = isinstance(result.error, NoSpace | OverQuota)  # then a kept part would leave no room for anybody
     try:
-        await (file.commit() if is_whole else file.abandon())
+        await (file.commit() if is_whole else file.abandon(keeps=not is_full))
     except CancelledError:
         raise
     except Exception as error:
@@ -121,25 +119,24 @@ async def _settled(file: WritableFile, result: TransferResult) -> TransferResult
 
 
 def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
-    """Tell the observers and choose the reply: only FINISHED is 226."""
+    """Choose the reply, only FINISHED is 226, and tell the observers once it is out: the client need not wait for the logs."""
     session.transfer = None
     reply = _reply(session, transfer, result)
     account = session.account
-    session.publish(
-        TransferEnded(
-            peer=session.peer,
-            account=account.name if account else "",
-            is_anonymous=account.is_anonymous if account else False,
-            command=transfer.command,
-            direction=transfer.direction,
-            path=str(transfer.path),
-            moved=result.moved,
-            seconds=result.seconds,
-            outcome=result.outcome,
-            cause="" if result.outcome is Outcome.FINISHED else reply.text,
-            is_ascii=session.representation is Representation.ASCII,
-        )
+    event = TransferEnded(
+        peer=session.peer,
+        account=account.name if account else "",
+        is_anonymous=account.is_anonymous if account else False,
+        command=transfer.command,
+        direction=transfer.direction,
+        path=str(transfer.path),
+        moved=result.moved,
+        seconds=result.seconds,
+        outcome=result.outcome,
+        cause="" if result.outcome is Outcome.FINISHED else reply.text,
+        is_ascii=session.representation is Representation.ASCII,
     )
+    session.channel.after_reply(lambda: session.publish(event))
     return reply
 
 

@@ -12,6 +12,7 @@ import syslog
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from io import FileIO
 from typing import Any, TextIO
 
@@ -161,8 +162,13 @@ def _traceback(event: LogEvent) -> list[str]:
 
 def _time(event: LogEvent) -> str:
     """UTC to the millisecond, ISO 8601: sorts, and means the same on every machine."""
-    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, microseconds = divmod(round(event.get("log_time", 0.0) * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=8)  # lines of one moment share it: 0.5 us instead of 3 (tests/bench: stor)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 def _plain(value: object) -> object:

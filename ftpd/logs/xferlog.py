@@ -22,6 +22,8 @@ _DIRECTIONS = {"download": "o", "upload": "i"}
 class Xferlog:
     """An observer of events that hands a line, without its end, to *write* for each download and upload."""
 
+    event_kinds = (TransferEnded,)
+
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
         self._write = write
         self._clock = clock

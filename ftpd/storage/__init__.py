@@ -6,8 +6,4 @@
 with an `interfaces.IStoreKind` in it.
 """
 
-from ftpd.storage.local import LOCAL, LocalSettings, LocalStore
-from ftpd.storage.memory import MEMORY, MemorySettings, MemoryStore
-from ftpd.storage.readonly import ReadOnly
-
-__all__ = ["LOCAL", "MEMORY", "LocalSettings", "LocalStore", "MemorySettings", "MemoryStore", "ReadOnly"]
+__all__ = ["local", "memory", "readonly"]

@@ -335,7 +335,7 @@ class LocalFilesystem:
         if raw == b".":
             return self._stat_opened(view, raw, name)
         with view.place(raw, follows_last=False) as here:
-            status = here.stat()
+            status = here.seen
             if status is not None and stat.S_ISLNK(status.st_mode):
                 if view.links == "hide":
                     raise NotFound
@@ -348,7 +348,7 @@ class LocalFilesystem:
         """Describe what the link leads to, None where it leads nowhere."""
         try:
             with view.place(raw, follows_last=True) as there:
-                return self._stat_file(there.directory, there.name, there.stat(), name)
+                return self._stat_file(there.directory, there.name, there.seen, name)
         except IsADirectory:  # a link to the root, or one that ends in `..`: nothing has a name there
             return self._stat_opened(view, raw, name)
         except (FileNotFoundError, NotADirectoryError, NotFound):
@@ -398,7 +398,7 @@ class LocalFilesystem:
 
     def _remove_file(self, view: View, raw: bytes) -> None:
         with view.place(raw, follows_last=False) as here:
-            status = here.stat()
+            status = here.seen
             if status is not None and stat.S_ISDIR(status.st_mode):
                 raise IsADirectory
             view.check_short(0 if status is None or status.st_nlink > 1 else status.st_size)
@@ -411,11 +411,11 @@ class LocalFilesystem:
 
     def _rename(self, view: View, raw_old: bytes, raw_new: bytes) -> None:
         with view.place(raw_old, follows_last=False) as old, view.place(raw_new, follows_last=False) as new:
-            replaced = new.stat()
+            replaced = new.seen
             view.check_short(0 if replaced is None else replaced.st_size)
             kept_old, kept_new = self._uploads.kept(old.name), self._uploads.kept(new.name)
             has_kept = kept_old is not None and _exists(old.directory, kept_old)
-            if not has_kept or old.stat() is not None:
+            if not has_kept or old.seen is not None:
                 os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             if kept_old is not None and kept_new is not None and has_kept and raw_old != raw_new:
                 os.rename(kept_old, kept_new, src_dir_fd=old.directory, dst_dir_fd=new.directory)
@@ -488,7 +488,7 @@ def _close_first(opened: Any) -> None:
 
 def _discard_draft(draft: Draft) -> None:
     with suppress(OSError, FileTransferError):
-        draft.drop()
+        draft.drop(is_inline=False)
     draft.close()
     os.close(draft.number)
 

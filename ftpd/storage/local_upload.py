@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
@@ -24,13 +25,14 @@ from ftpd.storage.describe import Describe
 from ftpd.storage.lane import Descriptor, Lane, shielded
 from ftpd.storage.names import kept_name, numbered, staging_name
 from ftpd.storage.resolve import Place
-from ftpd.storage.root import LONG_BYTES, View, errors_about
+from ftpd.storage.root import LONG_BYTES, Lengthy, View, errors_about
 from ftpd.values import FileInfo, FileKind, WriteMode
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 T = TypeVar("T")
+Result = TypeVar("Result", covariant=True)
 
 __all__ = ["DEFAULT_FILE_MODE", "Draft", "LocalUpload", "UploadRules", "begin"]
 
@@ -55,6 +57,10 @@ class UploadRules:
         return None if self.account is None else kept_name(self.account, name)
 
 
+class _Ending(Protocol[Result]):
+    def __call__(self, *, is_inline: bool) -> Result: ...
+
+
 class Draft(Protocol):
     """An upload as the disk sees it.  `number` is its descriptor, `start` the first offset to write."""
 
@@ -63,14 +69,14 @@ class Draft(Protocol):
     start: int
     may_hang: bool
 
-    def takes_long(self) -> bool:
-        """Whether `publish` or `drop` must leave the reactor thread."""
+    def publish(self, *, is_inline: bool) -> os.stat_result:
+        """Make it durable and give it its name; on an `OSError` or `FileTransferError` nothing is published.
 
-    def publish(self) -> os.stat_result:
-        """Make it durable and give it its name; on an `OSError` or `FileTransferError` nothing is published."""
+        With *is_inline* it may be `Lengthy`, for a thread: nothing is done yet.  So may `drop`.
+        """
 
-    def drop(self) -> None:
-        """End it unpublished: keep, discard or publish what came, as the rules say."""
+    def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
+        """End it unpublished: keep, discard or publish what came, as the rules say; discard it where *keeps* is False."""
 
     def close(self) -> None:
         """Free all but `number`."""
@@ -90,33 +96,40 @@ class _Staged:
         self._staged = staged
         self._rules = rules
 
-    def takes_long(self) -> bool:
-        if self._rules.durable != "none" or os.fstat(self.number).st_size > LONG_BYTES:
-            return True
-        old = self._place.stat()
-        return old is not None and old.st_size > LONG_BYTES
+    def inherit(self, old: os.stat_result | None, extra_mode: int = 0) -> bool:
+        """Take mode, owner, group and ACL from *old*, about to be replaced; a new file has those of a plain open, or the set mode.
 
-    def inherit(self, extra_mode: int = 0) -> None:
-        """Take mode, owner, group and ACL from the file about to be replaced; a new one has those of a plain open, or the set mode."""
-        old = self._place.stat()
+        Return whether anything was set.
+        """
         if old is None or self.reserved is not None or not stat.S_ISREG(old.st_mode):
-            if self._rules.file_mode is not None:
-                os.fchmod(self.number, self._rules.file_mode | extra_mode)
-            return
+            if self._rules.file_mode is None:
+                return False
+            os.fchmod(self.number, self._rules.file_mode | extra_mode)
+            return True
         own = os.fstat(self.number)
         if (old.st_uid, old.st_gid) != (own.st_uid, own.st_gid):
             _give(self.number, old.st_uid, old.st_gid)
-        os.fchmod(self.number, stat.S_IMODE(old.st_mode) & 0o777 | extra_mode)
+        mode = stat.S_IMODE(old.st_mode) & 0o777 | extra_mode
+        if mode != stat.S_IMODE(own.st_mode):
+            os.fchmod(self.number, mode)
         with suppress(OSError):  # no ACL there, no ACLs on this disk, or no /proc
             acl = os.getxattr(b"/proc/self/fd/%d/%s" % (self._place.directory, self._place.name), _ACL, follow_symlinks=False)
             os.setxattr(self.number, _ACL, acl)
+        return True
 
-    def publish(self) -> os.stat_result:
+    def publish(self, *, is_inline: bool) -> os.stat_result:
         try:
             if self._rules.durable != "none":
+                _check_thread(is_inline)
                 os.fdatasync(self.number)
-            self.inherit()
+            own, old = os.fstat(self.number), self._place.stat()
+            if own.st_size > LONG_BYTES or (old is not None and old.st_size > LONG_BYTES):
+                _check_thread(is_inline)
+            if self.inherit(old):
+                own = os.fstat(self.number)
             self._rename()
+        except Lengthy:
+            raise
         except BaseException:
             self._discard()
             raise
@@ -125,14 +138,17 @@ class _Staged:
         kept = self._rules.kept(self._place.name)
         if kept is not None and kept != self._staged:
             staging.drop_unused(self._place.directory, kept)
-        return os.fstat(self.number)
+        return own
 
-    def drop(self) -> None:
-        if os.fstat(self.number).st_size == 0 or self._rules.cut_upload == "discard":
+    def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
+        size = os.fstat(self.number).st_size
+        if size > LONG_BYTES:
+            _check_thread(is_inline)
+        if not keeps or size == 0 or self._rules.cut_upload == "discard":
             self._discard()
         elif self._rules.cut_upload == "publish":
             with suppress(FileTransferError, OSError):  # publish discards what it cannot publish
-                self.publish()
+                self.publish(is_inline=is_inline)
         elif not self._keep():
             self._discard()
 
@@ -164,8 +180,10 @@ class _Staged:
         self._release_name()
 
     def _release_name(self) -> None:
+        if self.reserved is None:
+            return
         now = self._place.stat()
-        if self.reserved is not None and now is not None and os.path.samestat(now, self.reserved):
+        if now is not None and os.path.samestat(now, self.reserved):
             os.unlink(self._place.name, dir_fd=self._place.directory)
 
 
@@ -181,25 +199,33 @@ class _InPlace:
         self._rules = rules
         self._is_new = is_new
 
-    def takes_long(self) -> bool:
-        return self._rules.durable != "none" or os.fstat(self.number).st_size > LONG_BYTES
-
-    def publish(self) -> os.stat_result:
+    def publish(self, *, is_inline: bool) -> os.stat_result:
         if self._rules.durable != "none":
-            os.fdatasync(self.number)
+            _check_thread(is_inline)
+            try:
+                os.fdatasync(self.number)
+            except OSError:
+                self._discard()
+                raise
         if self._rules.durable == "full" and self._is_new:
             _sync_directory(self._place.directory)
         return os.fstat(self.number)
 
-    def drop(self) -> None:
-        own = os.fstat(self.number)
-        now = self._place.stat()
-        is_unwanted = self._rules.cut_upload == "discard" or own.st_size == 0
-        if self._is_new and is_unwanted and now is not None and os.path.samestat(now, own):
-            os.unlink(self._place.name, dir_fd=self._place.directory)
+    def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
+        size = os.fstat(self.number).st_size
+        if size > LONG_BYTES:
+            _check_thread(is_inline)
+        if not keeps or size == 0 or self._rules.cut_upload == "discard":
+            self._discard()
 
     def close(self) -> None:
         self._place.close()
+
+    def _discard(self) -> None:
+        """Remove the file if this upload made it and it still has the name."""
+        now = self._place.stat()
+        if self._is_new and now is not None and os.path.samestat(now, os.fstat(self.number)):
+            os.unlink(self._place.name, dir_fd=self._place.directory)
 
 
 def begin(
@@ -208,10 +234,9 @@ def begin(
     """Open the draft of an upload to *path*.  Nothing is created before all that can be refused is refused."""
     place = view.place(raw, follows_last=mode not in (WriteMode.CREATE, WriteMode.UNIQUE))
     try:
-        old = place.stat()
-        _check(place, old, mode)
+        _check(place, mode)
         _check_space(place, expected_size)
-        draft = _open(view, path, place, old, mode, offset, rules)
+        draft = _open(view, path, place, mode, offset, rules)
     except BaseException:
         place.close()
         raise
@@ -219,8 +244,15 @@ def begin(
     return draft
 
 
-def _check(place: Place, old: os.stat_result | None, mode: WriteMode) -> None:
+def _check_thread(is_inline: bool) -> None:
+    """Before what takes long: raise `Lengthy` on the reactor thread."""
+    if is_inline:
+        raise Lengthy
+
+
+def _check(place: Place, mode: WriteMode) -> None:
     """Refuse what is no regular file, before anything is opened: opening a FIFO or a device may hang or do something."""
+    old = place.seen
     if old is None or mode is WriteMode.UNIQUE:
         return
     if mode is WriteMode.CREATE:
@@ -243,33 +275,31 @@ def _check_space(place: Place, expected_size: int | None) -> None:
             raise NoSpace
 
 
-def _open(
-    view: View, path: VirtualPath, place: Place, old: os.stat_result | None, mode: WriteMode, offset: int, rules: UploadRules
-) -> Draft:
+def _open(view: View, path: VirtualPath, place: Place, mode: WriteMode, offset: int, rules: UploadRules) -> Draft:
     if mode is WriteMode.UNIQUE:
         return _open_unique(path, place, rules)
     if mode in (WriteMode.APPEND, WriteMode.RESUME):
         resumed = _open_kept(view, path, place, mode, offset, rules)
         if resumed is not None:
             return resumed
-        if old is not None:
+        if place.seen is not None:
             return _open_published(path, place, mode, offset, rules)
         if offset:
             raise BadOffset(None, "Nothing is there to resume")
     if rules.is_in_place:
-        return _open_in_place(view, path, place, old, rules)
-    return _stage(path, place, rules, is_exclusive=mode is WriteMode.CREATE)
+        return _open_in_place(view, path, place, rules)
+    return _stage(path, place, place.seen, rules, is_exclusive=mode is WriteMode.CREATE)
 
 
-def _stage(path: VirtualPath, place: Place, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
+def _stage(path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
     staged = staging_name()
     draft = _Staged(path, place, staged, staging.create(place.directory, staged, DEFAULT_FILE_MODE), rules)
     draft.is_exclusive = is_exclusive
     try:
         # Now as well as at the end: nobody shall read a private file's next content meanwhile; but a part must stay ours to resume.
-        draft.inherit(0o600)
+        draft.inherit(old, 0o600)
     except BaseException:
-        draft.drop()
+        draft.drop(is_inline=False)
         os.close(draft.number)
         raise
     return draft
@@ -292,7 +322,7 @@ def _draft_reserved(path: VirtualPath, place: Place, reserved: int, rules: Uploa
     if rules.is_in_place:
         return _new_in_place(path, place, reserved, rules)
     try:
-        draft = _stage(path, place, rules, is_exclusive=False)
+        draft = _stage(path, place, None, rules, is_exclusive=False)
         draft.reserved = os.fstat(reserved)
         return draft
     except BaseException:
@@ -336,11 +366,11 @@ def _open_published(path: VirtualPath, place: Place, mode: WriteMode, offset: in
     return draft
 
 
-def _open_in_place(view: View, path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules) -> _InPlace:
-    if old is None:
+def _open_in_place(view: View, path: VirtualPath, place: Place, rules: UploadRules) -> _InPlace:
+    if place.seen is None:
         number = os.open(place.name, _IN_PLACE | os.O_CREAT | os.O_EXCL, DEFAULT_FILE_MODE, dir_fd=place.directory)
         return _new_in_place(path, place, number, rules)
-    view.check_short(old.st_size)
+    view.check_short(place.seen.st_size)
     number = _open_regular(place, _IN_PLACE)
     try:
         os.ftruncate(number, 0)
@@ -411,8 +441,15 @@ def _unlocking(number: int, function: Callable[[], T]) -> T:
         staging.unlock(number)
 
 
+def _dispose(draft: Draft, lane: Lane, number: int) -> None:
+    draft.close()
+    lane.dispose(number)
+
+
 class LocalUpload:
     """A `spi.WritableFile` over a draft."""
+
+    __slots__ = ("_describe", "_draft", "_file", "_info", "_is_ended", "_lane")
 
     _log = Logger()
 
@@ -420,8 +457,9 @@ class LocalUpload:
         self._draft = draft
         self._lane = lane
         self._describe = describe
-        self._file = Descriptor(draft.number, self._dispose)
-        self._info = FileInfo(draft.path.name, FileKind.FILE)
+        # No method of ours: the cycle would keep each upload until the garbage collector runs (tests/bench: stor).
+        self._file = Descriptor(draft.number, partial(_dispose, draft, lane))
+        self._info: FileInfo | None = None
         self._is_ended = False
 
     @property
@@ -449,27 +487,25 @@ class LocalUpload:
         if not self._is_ended:
             status = await self._end(self._draft.publish)
             self._info = self._describe(self.path.name, status, None)
-        return self._info
+        return self._info or FileInfo(self.path.name, FileKind.FILE)
 
-    async def abandon(self) -> None:
+    async def abandon(self, *, keeps: bool = True) -> None:
         """Free it unpublished.  A disk that fails now leaves a staging file behind, for the sweep, and a line in the log."""
         if self._is_ended:
             return
         try:
-            await self._end(self._draft.drop)
+            await self._end(partial(self._draft.drop, keeps=keeps))
         except FileTransferError as error:
             self._log.warn("cut upload to {path} was not cleared away: {error}", path=str(self.path), error=str(error))
 
-    async def _end(self, function: Callable[[], T]) -> T:
+    async def _end(self, function: _Ending[T]) -> T:
         self._is_ended = True
         try:
             with errors_about(self.path):
-                if self._lane.is_local and not self._draft.takes_long():
-                    return _unlocking(self._draft.number, function)
-                return await shielded(self._lane.blocking(_unlocking, self._draft.number, function, holding=self._file))
+                if self._lane.is_local:
+                    with suppress(Lengthy):
+                        return function(is_inline=True)
+                threaded = partial(function, is_inline=False)
+                return await shielded(self._lane.blocking(_unlocking, self._draft.number, threaded, holding=self._file))
         finally:
             self._file.close()
-
-    def _dispose(self, number: int) -> None:
-        self._draft.close()
-        self._lane.dispose(number)

@@ -183,7 +183,7 @@ class _MemoryUpload:
         file: _File,
         start: int,
         publish: Callable[[_File], None],
-        drop: Callable[[_File], None],
+        drop: Callable[[_File, bool], None],
     ) -> None:
         self.path = path
         self.start = start
@@ -221,10 +221,10 @@ class _MemoryUpload:
             self._publish(self._file)
         return _describe(self.path.name, self._file)
 
-    async def abandon(self) -> None:
+    async def abandon(self, *, keeps: bool = True) -> None:
         if not self._is_ended:
             self._end()
-            self._drop(self._file)
+            self._drop(self._file, keeps)
 
     def _end(self) -> None:
         self._is_ended = True
@@ -389,8 +389,8 @@ class MemoryFilesystem:
                 if kept is not file:
                     self._store.release(kept)
 
-        def drop(file: _File) -> None:
-            self._keep(folder, path, file)
+        def drop(file: _File, keeps: bool) -> None:
+            self._cut(folder, path, file, keeps)
 
         return _MemoryUpload(self._store, path, file, start, publish, drop)
 
@@ -401,10 +401,10 @@ class MemoryFilesystem:
         reserved = folder.entries[name] = self._store.new_file(permissions)
         taken = path.parent.child(name)
 
-        def drop(file: _File) -> None:
+        def drop(file: _File, keeps: bool) -> None:
             if folder.entries.get(name) is reserved:
                 del folder.entries[name]
-            self._keep(folder, taken, file)
+            self._cut(folder, taken, file, keeps)
 
         def publish(file: _File) -> None:
             self._replace(folder, taken, file)
@@ -428,7 +428,7 @@ class MemoryFilesystem:
                 self._store.reserve(start - size)
                 del kept.data[start:]
             return self._begin(folder, path, file or self._store.new_file(permissions), start)
-        return _MemoryUpload(self._store, path, file, start, lambda _: None, lambda _: None)
+        return _MemoryUpload(self._store, path, file, start, lambda _: None, lambda *_: None)
 
     def _replace(self, folder: _Folder, path: VirtualPath, node: _Node) -> None:
         """Give *node* the name *path* in *folder*, as rename(2) does."""
@@ -446,13 +446,15 @@ class MemoryFilesystem:
             node.mode = old.mode
         folder.entries[path.name] = node
 
-    def _keep(self, folder: _Folder, path: VirtualPath, file: _File) -> None:
+    def _cut(self, folder: _Folder, path: VirtualPath, file: _File, keeps: bool) -> None:
+        """Keep what came of a cut upload for its account, or free it."""
         key = (self._account.name, path.name)
         kept = folder.kept.get(key)
+        keeps = keeps and bool(file.data)
         if kept is file:
-            if not file.data:
-                del folder.kept[key]
-        elif not file.data or self._account.is_anonymous or (kept is not None and kept.is_being_written):
+            if not keeps:
+                self._store.release(folder.kept.pop(key))
+        elif not keeps or self._account.is_anonymous or (kept is not None and kept.is_being_written):
             self._store.release(file)
         else:
             self._store.release(kept)

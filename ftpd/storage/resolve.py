@@ -179,13 +179,17 @@ def standard_resolver() -> Resolver:
 
 
 class Place:
-    """Where a name is: an open directory, owned by this object, and one final name in it that is never followed."""
+    """Where a name is: an open directory, owned by this object, and one final name in it that is never followed.
 
-    __slots__ = ("directory", "name")
+    `seen` is what stood there when it was resolved, None for nothing: good for a decision taken at once, `stat` for any later one.
+    """
+
+    __slots__ = ("directory", "name", "seen")
 
     def __init__(self, directory: int, name: bytes) -> None:
         self.directory = directory
         self.name = name
+        self.seen: os.stat_result | None = None
 
     def stat(self) -> os.stat_result | None:
         """Describe the name itself, None where there is nothing."""
@@ -217,13 +221,12 @@ def place(
     for _ in range(MAX_LINKS):
         head, _, name = path.rpartition(b"/")
         found = Place(resolver.open(root, head or b".", _DIRECTORY, follows_links=follows_links, stays=stays), name)
-        if not follows_last or not follows_links:
-            return found
         try:
-            target = os.readlink(name, dir_fd=found.directory)
-        except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOENT):
+            found.seen = found.stat()
+            if not follows_last or not follows_links or found.seen is None or not stat.S_ISLNK(found.seen.st_mode):
                 return found
+            target = os.readlink(name, dir_fd=found.directory)
+        except BaseException:
             found.close()
             raise
         found.close()

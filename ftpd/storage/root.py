@@ -7,10 +7,10 @@ on the reactor thread as long as it stays on a local disk and is short, else in 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import TracebackType
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from ftpd.errors import FileTransferError, NotFound, NotPermitted, from_oserror
 from ftpd.paths import VirtualPath
@@ -115,39 +115,33 @@ class Root:
         """Return the lane for an open file; see `View.may_hang`."""
         return self._slow if may_hang else self._local
 
-    async def call(
+    def call(
         self,
         path: VirtualPath,
         function: Callable[Concatenate[View, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Call `function(view, ...)`, where it belongs; see :meth:`open` for functions whose result must not get lost."""
-        return await self._call(path, partial(_call, function, args, kwargs), None)
+        return self.open(path, None, function, *args, **kwargs)
 
     async def open(
         self,
         path: VirtualPath,
-        discard: Callable[[T], object],
+        discard: Callable[[T], object] | None,
         function: Callable[Concatenate[View, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
         """Like :meth:`call`; *discard* frees a result that comes when nobody waits for it any more."""
-        return await self._call(path, partial(_call, function, args, kwargs), discard)
-
-    async def _call(self, path: VirtualPath, function: Callable[[View], T], discard: Callable[[T], object] | None) -> T:
         with errors_about(path):
             lane = self._slow
             if not self._may_hang:
                 try:
-                    return function(self._inline)
+                    return function(self._inline, *args, **kwargs)
                 except Lengthy:
                     lane = self._local
                 except Crossing:
                     pass  # a mount point: what lies behind may hang
-            return await lane.blocking(function, self._threaded, holding=self.descriptor, discard=discard)
-
-
-def _call(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object], view: View) -> T:
-    return function(view, *args, **kwargs)
+            threaded = partial(function, self._threaded, *args, **kwargs)
+            return await lane.blocking(threaded, holding=self.descriptor, discard=discard)

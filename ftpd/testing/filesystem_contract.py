@@ -344,6 +344,14 @@ class FilesystemContract(_Shorthands):
         self.run(self.begin("/a", permissions=0o644).commit())
         assert self.stat("/a").mode == 0o600
 
+    def test_an_upload_of_which_nothing_is_kept_leaves_nothing(self) -> None:
+        for mode in (WriteMode.CREATE, WriteMode.REPLACE, WriteMode.APPEND, WriteMode.UNIQUE):
+            upload = self.begin("/a", mode)
+            self.write(upload, b"half")
+            self.run(upload.abandon(keeps=False))
+            self.fails(NotFound, self.ann.stat(path("/a")))
+            assert self.entries() == {}
+
     def test_an_upload_cut_before_its_first_byte_leaves_nothing(self) -> None:
         self.cut("/a", b"")
         self.fails(NotFound, self.ann.stat(path("/a")))
@@ -635,6 +643,15 @@ class KeptPartContract(StagedUploadContract):
         assert self.stat("/a").size == 7
         self.put("/a", b" three", WriteMode.APPEND)
         assert self.get("/a") == b"one two three"
+
+    def test_a_resumed_part_of_which_nothing_is_kept_is_gone(self) -> None:
+        self.put("/a", b"old content")
+        self.cut("/a", b"half")
+        upload = self.begin("/a", WriteMode.APPEND)
+        self.write(upload, b" and more")
+        self.run(upload.abandon(keeps=False))
+        assert self.stat("/a").size == 11
+        assert self.get("/a") == b"old content"
 
     def test_a_part_that_is_resumed_is_busy_for_others(self) -> None:
         self.cut("/a", b"half")

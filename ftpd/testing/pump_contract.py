@@ -208,7 +208,7 @@ class DiskFile:
     async def commit(self) -> FileInfo:
         return self.info
 
-    async def abandon(self) -> None:
+    async def abandon(self, *, keeps: bool = True) -> None:
         await self.close()
 
     async def close(self) -> None:

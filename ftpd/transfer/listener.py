@@ -23,6 +23,7 @@ from ftpd.transfer.stream import Stream
 __all__ = ["StreamListener"]
 
 _MOST_ACCEPTS: Final = 32  # in one turn of the reactor: a burst of clients must not stop those who are here
+_ANY: Final = ("0.0.0.0", "::")  # all addresses of the machine
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REST_SECONDS: Final = 0.2  # before the next try: the socket stays readable, and the reactor would ask without end
 _QUIET_SECONDS: Final = 60.0  # between two complaints
@@ -51,7 +52,8 @@ class StreamListener:
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
         self._spare = _open_spare()
-        self.address: IAddress = _address(socket.getsockname())
+        self.address = _address(socket.getsockname())
+        self._has_one_address = self.address.host not in _ANY
         factory.doStart()
         reactor.addReader(self)
 
@@ -96,7 +98,7 @@ class StreamListener:
     def _take(self, socket: sockets.socket, source: Any) -> None:
         try:
             socket.setblocking(False)
-            host = _address(socket.getsockname())
+            host = self._local_address(socket)
         except OSError:  # gone already
             socket.close()
             return
@@ -106,6 +108,10 @@ class StreamListener:
             socket.close()
         else:
             Stream(self._reactor, socket, protocol, host, peer).start()
+
+    def _local_address(self, socket: sockets.socket) -> IAddress:
+        """Return which of our addresses the client reached; it need not be asked for where there is only one."""
+        return self.address if self._has_one_address else _address(socket.getsockname())
 
     def _refuse(self, error: OSError) -> None:
         """Turn one client away with the descriptor kept for that, then rest for a moment."""
@@ -138,7 +144,7 @@ def _open_spare() -> int | None:
         return None
 
 
-def _address(name: Any) -> IAddress:
+def _address(name: Any) -> IPv4Address | IPv6Address:
     if len(name) == 2:
         return IPv4Address("TCP", *name)
     return IPv6Address("TCP", *name)

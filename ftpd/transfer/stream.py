@@ -39,6 +39,7 @@ class Stream:
     __slots__ = (
         "_host",
         "_is_closing",
+        "_is_delivering",
         "_is_full",
         "_is_reading",
         "_is_writing",
@@ -64,6 +65,7 @@ class Stream:
         self._is_writing = False
         self._is_full = False
         self._is_closing = False
+        self._is_delivering = False
 
     def start(self) -> None:
         """Begin: the protocol hears `makeConnection`, then what the peer sends."""
@@ -101,6 +103,8 @@ class Stream:
         if self._is_closing:
             return
         self._is_closing = True
+        if self._is_delivering:
+            return  # `doRead` ends it: a timed call would cost another turn of the reactor (tests/bench: login)
         self.pauseProducing()
         if not self._unsent:
             # Not here: whoever closes is in the middle of something, and does not expect to be told that it is closed.
@@ -109,6 +113,7 @@ class Stream:
     def abortConnection(self) -> None:
         """Close at once, with a reset."""
         self._is_closing = True
+        self._is_delivering = False
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _RESET)
@@ -160,8 +165,17 @@ class Stream:
             return CONNECTION_LOST
         if not data:
             return CONNECTION_DONE
+        self._is_delivering = True
         self._protocol.dataReceived(data)
-        return None
+        if not self._is_delivering:  # aborted
+            return None
+        self._is_delivering = False
+        if not self._is_closing:
+            return None
+        if self._unsent:
+            self.pauseProducing()
+            return None
+        return CONNECTION_DONE
 
     def doWrite(self) -> Exception | None:  # type: ignore[override]
         try:
@@ -206,16 +220,15 @@ class Stream:
         self._ignore_writing()
         self._socket = None
         if reason is not _ABORTED:
-            _say_end(socket)
+            _drain(socket)
         socket.close()
         protocol, self._protocol, self._producer = self._protocol, None, None
         protocol.connectionLost(reason)
 
 
-def _say_end(socket: sockets.socket) -> None:
-    """Send the end, and read what is there, so that the last reply is not lost to a reset."""
+def _drain(socket: sockets.socket) -> None:
+    """Read what is there before the socket is closed, so that the last reply is not lost to a reset."""
     dropped = 0
     with suppress(OSError):  # nothing more there, or the peer is gone
-        socket.shutdown(sockets.SHUT_WR)
         while dropped < _MOST_DROPPED and (data := socket.recv(_READ_BYTES)):
             dropped += len(data)

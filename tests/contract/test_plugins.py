@@ -57,9 +57,20 @@ def write_archive(file: Path, tree: Mapping[str, bytes | None], method: int = zi
     return file
 
 
+_open_archives: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_archives() -> Iterator[None]:
+    yield
+    while _open_archives:
+        finish(_open_archives.pop().close())
+
+
 def open_zip(file: Path, threads: Threads | None = None) -> Any:
     kind = plugin("zip_archive").ZIP
-    return kind.make(kind.settings(archive=FilePath(str(file))), threads or InlineThreads())
+    _open_archives.append(kind.make(kind.settings(archive=FilePath(str(file))), threads or InlineThreads()))
+    return _open_archives[-1]
 
 
 def everything_in(store: Any) -> Filesystem:
@@ -72,7 +83,11 @@ def names(files: Filesystem, path: str = "/") -> list[str]:
 
 
 def content(files: Filesystem, path: str) -> bytes:
-    return finish(finish(files.open_read(VirtualPath.parse(path))).read_at(0, 1_000_000))
+    async def read() -> bytes:
+        async with await files.open_read(VirtualPath.parse(path)) as file:
+            return await file.read_at(0, 1_000_000)
+
+    return finish(read())
 
 
 class TestZipArchive(ReadOnlyContract):

@@ -156,10 +156,10 @@ def test_new_line_in_the_password_file_counts_at_once(serve: Serve) -> None:
 
 def test_each_command_in_the_log_tells_its_session(wire: Wire, server: ConfiguredServer) -> None:
     before = len(server.lines)
-    assert wire.ask("CWD missing").code == 550
-    server.wait_for(r"CWD missing -> 550")
-    [line] = [line for line in server.lines[before:] if "CWD missing -> 550" in line]
-    assert re.search(r" debug \[[a-z0-9]{16}\] CWD missing -> 550$", line)
+    assert wire.ask("CWD told-with-its-session").code == 550
+    server.wait_for(r"CWD told-with-its-session -> 550")
+    [line] = [line for line in server.lines[before:] if "CWD told-with-its-session -> 550" in line]
+    assert re.search(r" debug \[[a-z0-9]{16}\] CWD told-with-its-session -> 550$", line)
 
 
 def test_name_with_a_line_end_or_an_escape_cannot_forge_a_log_line(wire: Wire, server: ConfiguredServer) -> None:

@@ -26,6 +26,8 @@ class Process:
 
     def __init__(self, arguments, directory):
         self.output = []
+        # A shell starts what runs in the background with SIGINT ignored, and children inherit that: not so a server under test.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._process = subprocess.Popen(
             list(map(str, arguments)),
             cwd=directory,

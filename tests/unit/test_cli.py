@@ -55,6 +55,22 @@ def test_help_imports_neither_twisted_nor_cattrs():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr.splitlines()[-1] == b"[]"
 
 
+def test_serving_a_directory_imports_no_store_and_no_login_source_of_others():
+    unwanted = (
+        "cattrs",
+        "bcrypt",
+        "twisted.cred.strcred",
+        "twisted.protocols.ftp",
+        "ftpd.storage.memory",
+        "ftpd.login.password_file",
+    )
+    code = (
+        "import sys, ftpd.cli.serving, ftpd.storage.local, ftpd.login.memory\n"
+        f"print([name for name in {unwanted} if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
 def test_the_version_is_told():
     assert ftpd("--version").stdout == f"ftpd, version {__version__}\n"
 

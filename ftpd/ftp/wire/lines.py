@@ -24,6 +24,8 @@ TOO_LONG: Final = TooLong.TOO_LONG
 # RFC 854: FF FF is the byte FF, FB to FE take one option byte, F0 to FA stand alone.  FF before anything else is no command: it is the
 # y-diaeresis of a latin-1 client that does not know Telnet.
 _TELNET: Final = re.compile(rb"\xff(?:(\xff)|[\xfb-\xfe].?|[\xf0-\xfa])", re.DOTALL)
+# One whole line without anything special is what nearly always arrives, and is known in one call (tests/bench: noop).
+_PLAIN_LINE: Final = re.compile(rb"[^\n\0\x80-\xff]*\r\n").fullmatch
 # What may be left of FF F4 FF F2 (IP, Synch) when the urgent byte is lost on the way: out-of-band delivery takes one byte out of the stream.
 _REST_OF_SYNCH: Final = b"\xf2\xf4\xff"
 
@@ -47,15 +49,7 @@ class LineReader:
 
         A line over the limit is :data:`TOO_LONG`, once, as soon as that is known; the rest of it is skipped.
         """
-        # One whole plain line is what nearly always arrives (benchmark: commands).
-        if (
-            not self._partial
-            and data.endswith(b"\r\n")
-            and data.isascii()
-            and data.find(b"\n") == len(data) - 1 <= self._limit
-            and b"\0" not in data
-            and not self._is_skipping
-        ):
+        if not self._partial and not self._is_skipping and len(data) <= self._limit and _PLAIN_LINE(data):
             return [data[:-2]]
         return self._split(data)
 

@@ -49,6 +49,8 @@ def quote(text: str) -> str:
 
 
 def _line(text: str) -> bytes:
+    if text.isprintable():  # nearly every reply: what prints has bytes and no line ends (tests/bench: noop)
+        return f"{text}\r\n".encode()
     try:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

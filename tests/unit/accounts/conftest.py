@@ -26,8 +26,8 @@ class RecordedFile:
         self.calls.append("commit")
         return FileInfo(self.path.name, FileKind.FILE)
 
-    async def abandon(self):
-        self.calls.append("abandon")
+    async def abandon(self, *, keeps=True):
+        self.calls.append("abandon" if keeps else "abandon, keeping nothing")
 
 
 class RecordedFiles:

@@ -218,7 +218,7 @@ class TestLargestFile:
         assert store(guarded, "/old", WriteMode.APPEND).ceiling == 90
         assert store(guarded, "/old", WriteMode.RESUME, offset=4).ceiling == 96
 
-    @pytest.mark.parametrize(("largest", "expected"), [(None, 50), (40, 40), (60, 50)])
+    @pytest.mark.parametrize(("largest", "expected"), [(40, 40), (60, 50)])
     def test_the_tighter_of_the_stores_bound_and_ours_is_the_ceiling(self, files, largest, expected):
         store(guard(files), "/new")
         files.upload.ceiling = 50
@@ -257,7 +257,8 @@ def test_an_upload_passes_everything_else_on(files):
     assert (upload.path, upload.start, upload.descriptor()) == (path("/new"), 3, 7)
     assert finish(upload.commit()).name == "new"
     finish(upload.abandon())
-    assert files.upload.calls == ["commit", "abandon"]
+    finish(upload.abandon(keeps=False))
+    assert files.upload.calls == ["commit", "abandon", "abandon, keeping nothing"]
 
 
 def test_abilities_and_close_are_the_stores(files):

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
-from ftpd.errors import Busy, IntegrityLost, NotPermitted, Unavailable
+from ftpd.errors import Busy, IntegrityLost, NoSpace, NotPermitted, OverQuota, Unavailable
 from ftpd.events import TransferEnded
-from ftpd.storage.memory import MemoryStore
+from ftpd.schema import Size
+from ftpd.storage.memory import MemorySettings, MemoryStore
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
 from ftpd.values import Outcome
@@ -136,6 +137,20 @@ def test_disk_that_fails_during_an_upload_is_451_and_nothing_is_stored():
     assert "/b" not in dialogue.server.tree()
 
 
+@pytest.mark.parametrize(("error", "code"), [(NoSpace(), 552), (OverQuota(), 552)])
+def test_upload_that_fills_the_disk_keeps_no_part(error, code):
+    dialogue = faulty(write_at=error).says("STOR b").hears(150).sends(b"x").hears(code)
+    assert dialogue.server.store.used == len(FILES["/a"])
+    dialogue.says("SIZE b").hears(550)
+
+
+def test_disk_that_is_full_has_room_again_after_the_upload_that_filled_it():
+    store = MemoryStore(MemorySettings(capacity=Size(100)))
+    dialogue = Dialogue(login="ann", store=store, is_ascii=False)
+    dialogue.says("STOR big").hears(150).sends(b"x" * 60).sends(b"x" * 60).hears(552)
+    dialogue.says("STOR small").hears(150).sends(b"x" * 90).ends().hears(226)
+
+
 def test_commit_that_fails_is_not_226():
     dialogue = (
         faulty(commit=Unavailable(None, "The disk is gone"))
@@ -185,6 +200,29 @@ def test_reason_is_heard_before_the_data_connection_goes():
     dialogue.channel._write = dialogue.transport.write
     dialogue.says("ABOR").hears(426).hears(226)
     assert seen == [False, True]
+
+
+def test_observers_hear_of_a_transfer_once_its_reply_is_out():
+    dialogue = ann()
+    seen = []
+    write = dialogue.transport.write
+    dialogue.channel._write = lambda data: (seen.append((data[:3], len(dialogue.events(TransferEnded)))), write(data))
+    dialogue.says("RETR a").hears(150).hears(226)
+    assert seen[-1] == (b"150", 0)  # and the 226 in the same piece
+    assert ended(dialogue).outcome is Outcome.FINISHED
+
+
+def test_150_of_an_upload_is_out_before_the_data_connection_is_taken():
+    dialogue = ann()
+    written = []
+    write = dialogue.transport.write
+    dialogue.channel._write = lambda data: (written.append(data[:3]), write(data))
+    take = dialogue.session.take_data
+    taken_after = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(dialogue.session), "take_data", lambda _: (taken_after.append(written[-1]), take())[1])
+        dialogue.says("STOR b").hears(150)
+    assert taken_after == [b"150"]
 
 
 def test_stalled_download_is_426():

@@ -115,5 +115,20 @@ def test_what_weighs_less_than_anybody_wants_is_not_written():
     assert [line["event"] for line in written] == ["session-refused", "login-failed"]
 
 
+def test_it_wants_no_event_whose_line_nobody_wants():
+    assert Journal(least=LogLevel.warn).event_kinds == {SessionRefused, LoginFailed, TransferEnded}
+    assert Journal(least=LogLevel.info).event_kinds == {SessionRefused, LoginFailed, TransferEnded, LoggedIn, FileChanged}
+
+
+def test_a_line_has_what_every_line_of_a_logger_has():
+    written = []
+    log = Logger(namespace="test", source=written, observer=written.append)
+    Journal(log)(EVENTS["logged-in"])
+    log.info("[{session}] {peer} logged in as {account}")
+    ours, theirs = ({field: value for field, value in line.items() if field.startswith("log_")} for line in written)
+    assert ours.pop("log_time") <= theirs.pop("log_time")
+    assert ours == theirs
+
+
 def test_a_listing_that_failed_by_our_fault_is_written_where_warnings_are():
     assert len(lines(transfer(direction="listing", outcome=Outcome.LOCAL_FAULT), least=LogLevel.warn)) == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import stat
 import time
+import weakref
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -463,15 +465,46 @@ def test_a_failing_commit_publishes_nothing(
     assert os.listdir(top) == ["a"]
 
 
-def test_a_full_disk_is_no_space_and_keeps_what_came(disk: Disk, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_is_freed_without_the_garbage_collector(disk: Disk) -> None:
+    upload = disk.begin("/a")
+    draft = weakref.ref(upload._draft)
+    gc.disable()
+    try:
+        finish(upload.commit())
+        del upload
+        assert draft() is None
+    finally:
+        gc.enable()
+
+
+def test_a_failing_commit_in_place_leaves_no_new_file(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(top, durable="file", in_place=True)
+    upload = disk.begin("/a")
+    finish(upload.write_at(0, b"content"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", raising(errno.ENOSPC))
+        fails(NoSpace, upload.commit())
+    assert os.listdir(top) == []
+
+
+def test_a_full_disk_is_no_space_and_nothing_is_kept_where_the_caller_says_so(
+    disk: Disk, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload = disk.begin("/a")
     finish(upload.write_at(0, b"half"))
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", raising(errno.ENOSPC))
         fails(NoSpace, upload.write_at(4, b" and half"))
-    finish(upload.abandon())
-    assert disk.stat("/a").size == 4
-    assert disk.names() == []
+    finish(upload.abandon(keeps=False))
+    assert os.listdir(top) == []
+
+
+def test_nothing_is_published_of_which_nothing_is_kept(top: Path) -> None:
+    disk = Disk(top, cut_upload="publish")
+    upload = disk.begin("/a")
+    finish(upload.write_at(0, b"half"))
+    finish(upload.abandon(keeps=False))
+    assert os.listdir(top) == []
 
 
 def test_a_file_that_cannot_fit_is_refused_before_it_is_sent(disk: Disk, top: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +171,14 @@ def test_a_place_behind_a_link_that_leads_out_is_not_there(resolver: Resolver, r
         place(resolver, root, b"absolute", follows_last=True)
     with place(resolver, root, b"up", follows_last=True) as found:
         assert found.stat() is None  # the root's own "secret", which is not there: `..` stopped at the root
+
+
+def test_a_place_tells_what_was_seen_there(resolver: Resolver, root: int) -> None:
+    with place(resolver, root, b"file", follows_last=True) as found:
+        assert found.seen is not None
+        assert (stat.S_ISREG(found.seen.st_mode), found.seen.st_size) == (True, 4)
+    with place(resolver, root, b"to-file", follows_last=False) as found:
+        assert found.seen is not None
+        assert stat.S_ISLNK(found.seen.st_mode)
+    with place(resolver, root, b"nothing", follows_last=True) as found:
+        assert found.seen is None

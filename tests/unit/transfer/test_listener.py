@@ -160,3 +160,12 @@ def test_it_accepts_again_when_there_are_descriptors(listener, factory, reactor,
             if factory.made:
                 break
         assert client.recv(100) == b"220 hello\r\n"
+
+
+def test_a_listener_on_all_addresses_tells_which_one_the_client_reached(factory, reactor):
+    listener = StreamListener(reactor, sockets.create_server(("0.0.0.0", 0)), factory)
+    with sockets.create_connection(("127.0.0.2", listener.address.port), timeout=10):
+        settle(reactor)
+        assert [protocol.transport.getHost().host for protocol in factory.made] == ["127.0.0.2"]
+    listener.close()
+    settle(reactor)

@@ -26,9 +26,11 @@ class Heard(Protocol):
         self.data = b""
         self.ended = []
         self.paused = []
+        self.on_data = lambda: None
 
     def dataReceived(self, data):
         self.data += data
+        self.on_data()
 
     def connectionLost(self, reason):
         self.ended.append(reason.type)
@@ -78,6 +80,24 @@ def settle(reactor):
     reactor.runUntilCurrent()
 
 
+def received_until_end(client, reactor):
+    """Turn the reactor and read until the end comes."""
+    received = b""
+    client.setblocking(False)
+    for _ in range(100_000):
+        reactor.runUntilCurrent()
+        reactor.doIteration(0)
+        try:
+            piece = client.recv(1 << 20)
+        except BlockingIOError:
+            reactor.doIteration(0.001)
+            continue
+        if not piece:
+            break
+        received += piece
+    return received
+
+
 def test_it_is_what_protocols_expect(line):
     _, stream, _ = line
     assert verifyObject(ITransport, stream)
@@ -124,6 +144,51 @@ def test_losing_the_connection_is_not_told_in_the_middle_of_the_call(line, react
     turn(reactor, lambda: protocol.ended)
     assert protocol.ended == [ConnectionDone]
     assert (client.recv(100), client.recv(100)) == (b"221 Goodbye.\r\n", b"")
+
+
+def say_goodbye(protocol, stream, data=b"221 Goodbye.\r\n"):
+    """Let *protocol* answer what it hears with *data* and the end; return what it had been told by then."""
+    told = []
+
+    def on_data():
+        stream.write(data)
+        stream.loseConnection()
+        told.append(list(protocol.ended))
+
+    protocol.on_data = on_data
+    return told
+
+
+def test_a_connection_lost_over_what_was_heard_ends_once_that_is_done(line, reactor):
+    protocol, stream, client = line
+    told = say_goodbye(protocol, stream)
+    client.sendall(b"QUIT\r\n")
+    turn(reactor, lambda: protocol.ended)
+    settle(reactor)
+    assert told == [[]]
+    assert protocol.ended == [ConnectionDone]
+    assert (client.recv(100), client.recv(100)) == (b"221 Goodbye.\r\n", b"")
+
+
+def test_what_is_unsent_goes_out_before_the_end_that_follows_what_was_heard(line, reactor):
+    protocol, stream, client = line
+    say_goodbye(protocol, stream, b"r" * 8_000_000)
+    client.sendall(b"QUIT\r\n")
+    turn(reactor, lambda: protocol.data)
+    assert protocol.ended == []
+    assert len(received_until_end(client, reactor)) == 8_000_000
+    turn(reactor, lambda: protocol.ended)
+    assert protocol.ended == [ConnectionDone]
+
+
+def test_aborting_over_what_was_heard_is_a_reset(line, reactor):
+    protocol, stream, client = line
+    protocol.on_data = stream.abortConnection
+    client.sendall(b"QUIT\r\n")
+    turn(reactor, lambda: protocol.ended)
+    assert protocol.ended == [ConnectionAborted]
+    with pytest.raises(ConnectionResetError):
+        client.recv(100)
 
 
 def test_nothing_is_written_or_heard_after_the_connection_was_given_up(line, reactor):
@@ -206,19 +271,6 @@ def test_what_is_unsent_goes_out_before_the_close(line, reactor):
     data = b"r" * 8_000_000
     stream.write(data)
     stream.loseConnection()
-    received = b""
-    client.setblocking(False)
-    for _ in range(100_000):
-        reactor.runUntilCurrent()
-        reactor.doIteration(0)
-        try:
-            piece = client.recv(1 << 20)
-        except BlockingIOError:
-            reactor.doIteration(0.001)
-            continue
-        if not piece:
-            break
-        received += piece
-    assert received == data
+    assert received_until_end(client, reactor) == data
     turn(reactor, lambda: protocol.ended)
     assert protocol.ended == [ConnectionDone]
