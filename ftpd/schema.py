@@ -27,6 +27,7 @@ __all__ = [
     "Seconds",
     "Size",
     "Unfit",
+    "nearest",
     "setting",
 ]
 
@@ -225,3 +226,12 @@ FORMS: Final[Mapping[Any, Form]] = MappingProxyType(
         Network: Form(_NETWORK, _read_network, str),
     }
 )
+
+
+def nearest(key: str, names: Iterable[str]) -> str:
+    """Say which of *names* was probably meant by *key*, or else which there are."""
+    from difflib import get_close_matches  # of use to the one who erred, not to each start
+
+    names = sorted(names)
+    close = get_close_matches(key, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"

@@ -7,7 +7,7 @@ This is the one wiring diagram of the house: every part is made here and handed 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
@@ -37,7 +37,7 @@ from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
-from ftpd.schema import ConfigError, FilePath, Problem
+from ftpd.schema import ConfigError, FilePath, Problem, nearest
 from ftpd.spi import DataPorts, Observer, Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
 from ftpd.threads import Pool
@@ -118,7 +118,7 @@ async def _unusable_store(config: Config, threads: StoreThreads) -> list[Problem
         files = await store.open(Account(name=""))
         await files.close()
     except FileTransferError as error:
-        return [Problem("", f"storage.{config.storage.kind}", "cannot be opened", str(error))]
+        return [Problem("", f"storage.{config.storage.kind}", f"cannot be opened: {error}", "what it names has to be there")]
     finally:
         await store.close()
     return []
@@ -241,9 +241,21 @@ def _make_commands(config: Config) -> CommandTable:
     """Return the standard commands and those of extensions; an extension may take the place of a standard one, as an embedder may."""
     added = gather(lambda found: isinstance(found, Command), None, config.extensions.directories)
     try:
-        return {**standard_commands(), **table(added)}
+        commands = {**standard_commands(), **table(added)}
     except ValueError as error:  # which of two extensions is served must not depend on the names of their files
         raise ConfigError([Problem("", "extensions.directories", str(error), "each command in one extension")]) from error
+    problems = [*_unknown_commands(config, "allow_commands", commands), *_unknown_commands(config, "deny_commands", commands)]
+    if problems:
+        raise ConfigError(problems)
+    return commands
+
+
+def _unknown_commands(config: Config, field: str, commands: CommandTable) -> Iterator[Problem]:
+    """Yield what an operator allows or denies and nobody serves: a slip there would leave open what was to be shut."""
+    names = {verb.decode("ascii") for verb in commands} | {"SITE"}
+    for name in getattr(config.ftp, field):
+        if name.upper() not in names:
+            yield Problem("", f"ftp.{field}", f"there is no command {name!r}", nearest(name.upper(), names))
 
 
 def _find_observers(config: Config) -> Iterable[Observer]:

@@ -166,6 +166,11 @@ class Peer(NamedTuple):
     tls: TLSFacts | None = None
 
     @property
+    def endpoint(self) -> str:
+        """The client's address and port as logs write them."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
     def is_loopback(self) -> bool:
         """Whether both ends are on this machine, so that nobody can listen in; true for a Unix socket."""
         return _is_loopback(self.address) and _is_loopback(self.local_address)

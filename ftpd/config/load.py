@@ -19,9 +19,9 @@ import attrs
 
 from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.rules import problems_of
-from ftpd.config.tables import Tables, nearest
+from ftpd.config.tables import Tables
 from ftpd.config.tree import Config, ExtensionSettings, LoginSettings, StorageSettings
-from ftpd.schema import ConfigError, Problem
+from ftpd.schema import ConfigError, Problem, nearest
 
 __all__ = ["load_config", "parse_config"]
 

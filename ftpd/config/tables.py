@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 import attrs
@@ -18,9 +17,9 @@ from cattrs import Converter
 from cattrs.errors import AttributeValidationNote, BaseValidationError, ForbiddenExtraKeysError, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
-from ftpd.schema import FORMS, FilePath, Form, Problem, Unfit
+from ftpd.schema import FORMS, FilePath, Form, Problem, Unfit, nearest
 
-__all__ = ["Tables", "nearest", "written"]
+__all__ = ["Tables", "written"]
 
 T = TypeVar("T")
 _HIDDEN: Final = object()  # stands for a secret in a problem
@@ -65,13 +64,6 @@ class Tables:
             yield Problem(self._file, path, "missing", "it has no default")
         else:
             raise error
-
-
-def nearest(key: str, names: Iterable[str]) -> str:
-    """Say which of *names* was probably meant by *key*, or else which there are."""
-    names = sorted(names)
-    close = get_close_matches(key, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 
 def written(value: object) -> str:

@@ -22,6 +22,7 @@ from ftpd.errors import TooManySessions
 from ftpd.events import LoggedOut, SessionClosed, SessionOpened, SessionRefused
 from ftpd.ftp.answer import answer, row_of
 from ftpd.ftp.direct import writer_for
+from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import LineReader, TooLong
@@ -94,7 +95,7 @@ class ControlChannel(Protocol):
             visit = self.factory.limits.open(peer)
         except TooManySessions as refusal:
             self.factory.events.publish(SessionRefused(peer=peer, reason=str(refusal)))
-            self._say_last(Reply(421, f"{refusal}."))
+            self._say_last(reply_for(refusal))
             return
         self.session = Session(self.factory, self, peer, visit)
         if self.factory.events.wants(SessionOpened):

@@ -212,7 +212,7 @@ class FTPFactory(ServerFactory):
             "[{session}] {command} -> {reply}",
             session=session.peer.session,
             account=session.account_name or "",
-            peer=session.peer.address,
+            peer=session.peer.endpoint,
             command=words,
             reply=reply.code,
         )

@@ -121,7 +121,7 @@ async def _settled(file: WritableFile, result: TransferResult) -> TransferResult
 def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
     """Choose the reply, only FINISHED is 226, and tell the observers once it is out: the client need not wait for the logs."""
     session.transfer = None
-    reply = _reply(session, transfer, result)
+    reply = _reply(session, result)
     account = session.account
     event = TransferEnded(
         peer=session.peer,
@@ -140,15 +140,14 @@ def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> R
     return reply
 
 
-def _reply(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
+def _reply(session: Session, result: TransferResult) -> Reply:
     if result.outcome is Outcome.FINISHED:
         return _COMPLETE
     if result.outcome is Outcome.CANCELLED:
         return Reply(426, session.stop.value if session.stop else "Transfer cancelled.")
     error = result.error or TransferCut("Transfer failed")
     if isinstance(error, OSError):
-        stored = ", the file is not stored" if transfer.direction == "upload" else ""
-        error = TransferCut(f"{error.strerror or error} after {result.moved} bytes{stored}", result.moved)
+        error = TransferCut(f"{error.strerror or error} after {result.moved} bytes", result.moved)
     reply = reply_for(error)
     if reply.code in _AFTER_150:
         return reply

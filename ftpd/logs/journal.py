@@ -85,8 +85,7 @@ class Journal:
 
 
 def _origin(peer: Peer) -> Fields:
-    host = f"[{peer.address}]" if ":" in peer.address else peer.address
-    return {"protocol": peer.protocol, "session": peer.session, "peer": f"{host}:{peer.port}", "listener": peer.listener}
+    return {"protocol": peer.protocol, "session": peer.session, "peer": peer.endpoint, "listener": peer.listener}
 
 
 def _weight(event: Event, level: Any) -> Any:

@@ -54,7 +54,7 @@ _HAS_PROC: Final = os.path.isdir("/proc/self/fd")
 class LocalSettings:
     """The `[storage.local]` table."""
 
-    root: FilePath = setting(FilePath(""), help="Directory that is served; the homes of accounts lie below it.")
+    root: FilePath = setting(FilePath("/srv/ftp"), help="Directory that is served; the homes of accounts lie below it.")
     durable: str = setting(
         "file",
         help="What a success promises after a power cut: nothing, the file's content, or its name in the directory as well.",
@@ -318,9 +318,9 @@ class LocalFilesystem:
         await self._root.call(path, self._remove_file, self._rules.encode(path))
 
     async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
-        """Rename a file, directory or link; a kept part of it goes along."""
+        """Rename a file, directory or link; a kept part of it goes along, one of the file that it replaces is dropped."""
         if old.is_root or new.is_root:
-            raise NotPermitted(old)
+            raise NotPermitted(old if old.is_root else new)
         await self._root.call(old, self._rename, self._rules.encode(old), self._rules.encode(new))
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
@@ -414,14 +414,18 @@ class LocalFilesystem:
             replaced = new.seen
             view.check_short(0 if replaced is None else replaced.st_size)
             kept_old, kept_new = self._uploads.kept(old.name), self._uploads.kept(new.name)
-            has_kept = kept_old is not None and _exists(old.directory, kept_old)
-            if not has_kept or old.seen is not None:
-                os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
-            if kept_old is not None and kept_new is not None and has_kept and raw_old != raw_new:
+            # A kept part alone is no file to rename: who uploads and then renames would take it for delivered.
+            os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+            if kept_old is None or kept_new is None or raw_old == raw_new:
+                return
+            if _exists(old.directory, kept_old):
                 os.rename(kept_old, kept_new, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+            else:
+                staging.drop_unused(new.directory, kept_new)
 
     def _set_attributes(self, view: View, raw: bytes, changes: Attributes) -> None:
-        number = self._open_any(view, raw)
+        # Never a kept part: its time is what it is swept by.
+        number = view.open(raw, O_PATH if _HAS_PROC else os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             status = os.fstat(number)
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -429,17 +433,6 @@ class LocalFilesystem:
             _change(number, status, changes)
         finally:
             os.close(number)
-
-    def _open_any(self, view: View, raw: bytes) -> int:
-        """Open what attributes are set on: the kept part where there is one, as `stat` describes it."""
-        flags = O_PATH if _HAS_PROC else os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-        if self._uploads.account is not None and raw != b".":
-            with suppress(IsADirectory), view.place(raw, follows_last=True) as here:
-                kept = self._uploads.kept(here.name)
-                if kept is not None:
-                    with suppress(FileNotFoundError):
-                        return os.open(kept, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here.directory)
-        return view.open(raw, flags)
 
 
 def _change(number: int, status: os.stat_result, changes: Attributes) -> None:

@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 import attrs
 from twisted.logger import Logger
 
-from ftpd.errors import AlreadyExists, BadOffset, Busy, FileTransferError, IsADirectory, NoSpace, NotPermitted, Unsupported
+from ftpd.errors import (
+    AlreadyExists,
+    BadOffset,
+    Busy,
+    FileTransferError,
+    IntegrityLost,
+    IsADirectory,
+    NoSpace,
+    NotPermitted,
+    Unsupported,
+)
 from ftpd.paths import VirtualPath, decode_name
 from ftpd.storage import kernel, staging
 from ftpd.storage.describe import Describe
@@ -209,7 +219,11 @@ class _InPlace:
                 raise
         if self._rules.durable == "full" and self._is_new:
             _sync_directory(self._place.directory)
-        return os.fstat(self.number)
+        status = os.fstat(self.number)
+        now = self._place.stat()
+        if now is None or not os.path.samestat(now, status):
+            raise IntegrityLost(None, "The file was replaced or deleted while it was written to")
+        return status
 
     def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
         size = os.fstat(self.number).st_size

@@ -314,26 +314,24 @@ class MemoryFilesystem:
 
     async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
         if old.is_root or new.is_root:
-            raise NotPermitted(old)
-        self._visible(old)
+            raise NotPermitted(old if old.is_root else new)
+        node = self._node(old)
         if old == new:
             return
         if new.is_within(old):
             raise BadName(new, "Not a valid name or operation here")
         source, target = self._parent(old), self._parent(new)
         _check_name(new)
-        node = source.entries.get(old.name)
-        if node is not None:
-            self._replace(target, new, node)
-            del source.entries[old.name]
+        self._replace(target, new, node)
+        del source.entries[old.name]
+        self._store.release(target.kept.pop((self._account.name, new.name), None))
         kept = source.kept.pop((self._account.name, old.name), None)
         if kept is not None:
-            self._store.release(target.kept.get((self._account.name, new.name)))
             target.kept[self._account.name, new.name] = kept
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
         """Change mode and time of the content; there are no owners and no times of reading here."""
-        node = self._visible(path)
+        node = self._node(path)
         if changes.owner is not None or changes.group is not None:
             raise Unsupported(path)
         if changes.mode is not None:

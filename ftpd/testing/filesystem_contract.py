@@ -696,12 +696,29 @@ class KeptPartContract(StagedUploadContract):
         self.run(self.ann.remove_file(path("/b")))
         self.fails(NotFound, self.ann.stat(path("/b")))
 
+    def test_a_part_alone_cannot_be_renamed(self) -> None:
+        self.cut("/a", b"half")
+        self.fails(NotFound, self.ann.rename(path("/a"), path("/b")), "/a")
+        assert self.stat("/a").size == 4
+
     def test_renaming_takes_the_part_along(self) -> None:
+        self.put("/a", b"old content")
         self.cut("/a", b"half")
         self.run(self.ann.rename(path("/a"), path("/b")))
         self.fails(NotFound, self.ann.stat(path("/a")))
         self.put("/b", b" and half", WriteMode.APPEND)
         assert self.get("/b") == b"half and half"
+
+    def test_renaming_drops_the_part_of_what_is_replaced(self) -> None:
+        self.put("/a", b"new content")
+        self.cut("/b", b"half")
+        self.run(self.ann.rename(path("/a"), path("/b")))
+        assert self.stat("/b").size == 11
+
+    def test_attributes_are_the_published_files(self) -> None:
+        self.cut("/a", b"half")
+        self.fails(NotFound, self.ann.set_attributes(path("/a"), Attributes(modified_ns=_A_DAY_NS)), "/a")
+        assert self.stat("/a").size == 4
 
     def test_a_directory_with_nothing_but_parts_can_be_removed(self) -> None:
         self.run(self.ann.make_directory(path("/d")))

@@ -121,7 +121,7 @@ def test_check_finds_a_missing_password_file_and_a_missing_root(tmp_path, file):
 
 
 def test_check_without_a_root_says_so(file):
-    result = ftpd("check", file("[anonymous]\nenabled = true\n"))
+    result = ftpd("check", file('[anonymous]\nenabled = true\n[storage.local]\nroot = ""\n'))
     assert result.exit_code == 2
     assert "storage.local.root" in result.stderr
 

@@ -218,3 +218,13 @@ def memory():
     from ftpd.login.memory import MemorySettings
 
     return MemorySettings()
+
+
+def test_a_command_that_nobody_serves_is_named_where_it_is_denied_or_allowed(reactor, config):
+    ftp = attrs.evolve(config.ftp, deny_commands=("DEL", "site"), allow_commands=("USRE",))
+    with pytest.raises(ConfigError) as caught:
+        make_service(attrs.evolve(config, ftp=ftp), reactor)
+    assert [(problem.path, problem.allowed) for problem in caught.value.problems] == [
+        ("ftp.allow_commands", "did you mean USER?"),
+        ("ftp.deny_commands", "did you mean DELE?"),
+    ]

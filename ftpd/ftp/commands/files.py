@@ -56,7 +56,7 @@ async def mdtm(session: Session, argument: str) -> Reply:
 
 @command("MFMT", takes=text, needs=Needs.LOGIN, rfc="draft-somers-ftp-mfxx 3", syntax="MFMT time path", features=("MFMT",))
 async def mfmt(session: Session, argument: str) -> Reply:
-    """Set when a file was last changed, UTC."""
+    """Set when a file was last changed, UTC; the reply tells what the store made of it."""
     time, _, name = argument.partition(" ")
     if not name:
         raise BadArgument("MFMT takes a time and a path")
@@ -66,7 +66,8 @@ async def mfmt(session: Session, argument: str) -> Reply:
 async def _set_time(session: Session, nanoseconds: int, path: VirtualPath, fact: str) -> Reply:
     await session.files.set_attributes(path, Attributes(modified_ns=nanoseconds))
     session.publish(FileChanged(peer=session.peer, account=session.account_name or "", change="attributes", path=str(path)))
-    return Reply(213, f"{fact}={format_time(nanoseconds)}; {path}")
+    stored = await session.files.stat(path)  # a file system may know no such time, or fewer digits of it
+    return Reply(213, f"{fact}={format_time(stored.modified_ns)}; {path}")
 
 
 async def _size_as_text(session: Session, path: VirtualPath) -> int:

@@ -8,6 +8,7 @@ from ftpd.errors import BadArgument, NotLoggedIn
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.commands.listing import long_rows, open_listing
 from ftpd.ftp.session import Session
+from ftpd.ftp.wire.arguments import split_list_flags
 from ftpd.ftp.wire.facts import opts_line, select_facts
 from ftpd.ftp.wire.replies import Reply
 from ftpd.values import FileKind
@@ -38,13 +39,18 @@ async def help_(session: Session, argument: str) -> Reply:
     wanted = " ".join(argument.upper().split())
     verbs = sorted({row.verb for row in session.factory.commands.values()})
     if not wanted or wanted == "SITE":
-        shown = [verb for verb in verbs if verb.startswith("SITE ") == (wanted == "SITE")]
+        shown = [verb for verb in verbs if verb.startswith("SITE ")] if wanted else _top_level(verbs)
         lines = (shown[i : i + _VERBS_PER_LINE] for i in range(0, len(shown), _VERBS_PER_LINE))
         return Reply(214, "The following commands are served:", tuple(" ".join(line) for line in lines), last="End of help")
     row = session.factory.commands.get(wanted.encode("utf-8", "replace"))
     if row is None:
         raise BadArgument(f"{wanted} is not served here")
     return Reply(214, "Syntax:", (row.syntax or row.verb, row.summary), last=f"See {row.rfc}")
+
+
+def _top_level(verbs: list[str]) -> list[str]:
+    """What HELP lists: SITE once, for all that HELP SITE has."""
+    return sorted({verb.partition(" ")[0] for verb in verbs})
 
 
 @command("FEAT", takes=nothing, rfc="RFC 2389 3", beside=True, keeps_restart=True)
@@ -104,11 +110,12 @@ def _status(session: Session) -> list[str]:
 
 
 async def _list(session: Session, argument: str) -> Reply:
-    """The rows of LIST, as many as one reply may hold."""
+    """The rows of LIST, as many as one reply may hold; its flags count here too."""
+    flags, name = split_list_flags(argument)
     kind = FileKind.OTHER
-    if not any(character in argument for character in "*?["):
-        kind = (await session.files.stat(session.cwd.join(argument))).kind
-    listing = await open_listing(session, argument, long_rows(session))
+    if not any(character in name for character in "*?["):
+        kind = (await session.files.stat(session.cwd.join(name))).kind
+    listing = await open_listing(session, name, long_rows(session), flags)
     rows: list[str] = []
     most = session.factory.settings.listing.max_matches
     try:

@@ -63,7 +63,7 @@ async def pass_(session: Session, password: bytes) -> Reply:
     except CredentialsRefused as refusal:
         return await _refuse(session, name, refusal)
     session.publish(LoggedIn(peer=session.peer, account=account.name, is_anonymous=account.is_anonymous))
-    return Reply(230, f"Logged in{', read-only' if account.is_anonymous else ''}.")
+    return Reply(230, "Logged in.")
 
 
 @command("ACCT", takes=text, rfc="RFC 959 4.1.1", syntax="ACCT account", is_secret=True)

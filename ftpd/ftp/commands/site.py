@@ -35,8 +35,8 @@ async def site_help(session: Session, _: str) -> Reply:
 async def chmod(session: Session, argument: str) -> Reply:
     """Set the permission bits of a file, in octal."""
     match = _CHMOD.fullmatch(argument)
-    if match is None:
-        raise BadArgument("SITE CHMOD takes an octal mode and a path")
+    if match is None or int(match[1], 8) > 0o777:  # no set-user-id on what a client has stored
+        raise BadArgument("SITE CHMOD takes an octal mode up to 777 and a path")
     await _change(session, session.cwd.join(match[2]), Attributes(mode=int(match[1], 8)))
     return Reply(200, f"Mode is {match[1]}.")
 

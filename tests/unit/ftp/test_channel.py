@@ -55,7 +55,7 @@ def test_greeting_is_one_220():
 def test_one_session_too_many_is_421_and_a_close():
     server = Server(limits=LimitSettings(sessions=1))
     Dialogue(server=server).hears(220)
-    Dialogue(server=server).hears(421, "Too many connections; try again later..").is_closed()
+    Dialogue(server=server).hears(421, "Too many connections; try again later.").is_closed()
     assert len([event for event in server.events if isinstance(event, SessionRefused)]) == 1
 
 

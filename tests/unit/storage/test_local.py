@@ -677,4 +677,4 @@ def test_a_slow_disk_offers_no_descriptor(top: Path) -> None:
 
 def test_the_kind_demands_a_root() -> None:
     with pytest.raises(ConfigError, match="root: not set"):
-        LOCAL.make(LocalSettings(), InlineThreads())
+        LOCAL.make(LocalSettings(root=FilePath("")), InlineThreads())

@@ -123,7 +123,7 @@ def test_checker_that_raises_is_530_and_a_traceback_in_the_log():
 
 @pytest.mark.parametrize("name", ["anonymous", "ANONYMOUS", "Anonymous"])
 def test_anonymous_is_331_and_230(name):
-    dialogue = Dialogue().hears(220).says(f"USER {name}").hears(331).says("PASS me@example.org").hears(230, "Logged in, read-only.")
+    dialogue = Dialogue().hears(220).says(f"USER {name}").hears(331).says("PASS me@example.org").hears(230, "Logged in.")
     assert [event.is_anonymous for event in dialogue.events(LoggedIn)] == [True]
 
 
