@@ -20,6 +20,7 @@ from ftpd.errors import (
     BadName,
     BadOffset,
     Busy,
+    IntegrityLost,
     IsADirectory,
     NoSpace,
     NotADirectory,
@@ -426,7 +427,12 @@ class MemoryFilesystem:
                 self._store.reserve(start - size)
                 del kept.data[start:]
             return self._begin(folder, path, file or self._store.new_file(permissions), start)
-        return _MemoryUpload(self._store, path, file, start, lambda _: None, lambda *_: None)
+
+        def publish(file: _File) -> None:
+            if folder.entries.get(path.name) is not file:
+                raise IntegrityLost(path, "The file was replaced or deleted while it was written to")
+
+        return _MemoryUpload(self._store, path, file, start, publish, lambda *_: None)
 
     def _replace(self, folder: _Folder, path: VirtualPath, node: _Node) -> None:
         """Give *node* the name *path* in *folder*, as rename(2) does."""

@@ -25,6 +25,7 @@ from ftpd.errors import (
     BadOffset,
     Busy,
     FileTransferError,
+    IntegrityLost,
     IsADirectory,
     NotADirectory,
     NotEmpty,
@@ -545,6 +546,22 @@ class StagedUploadContract(FilesystemContract):
         assert self.get("/a") == b"old"
         self.run(upload.commit())
         assert self.get("/a") == b"new content"
+
+    def test_an_append_to_a_file_that_was_replaced_meanwhile_is_no_success(self) -> None:
+        self.put("/a", b"old")
+        upload = self.begin("/a", WriteMode.APPEND)
+        self.write(upload, b" and more")
+        self.put("/a", b"new")
+        self.fails(IntegrityLost, upload.commit())
+        assert self.get("/a") == b"new"
+
+    def test_an_append_to_a_file_that_was_deleted_meanwhile_is_no_success(self) -> None:
+        self.put("/a", b"old")
+        upload = self.begin("/a", WriteMode.APPEND)
+        self.write(upload, b" and more")
+        self.run(self.bob.remove_file(path("/a")))
+        self.fails(IntegrityLost, upload.commit())
+        assert self.entries() == {}
 
     def test_a_reader_keeps_what_it_opened(self) -> None:
         self.put("/a", b"old")
