@@ -66,7 +66,7 @@ def test_check_names_every_problem_at_once(run: Run, config: Path) -> None:
 
 
 def test_check_names_a_root_that_is_not_set(run: Run, config: Path) -> None:
-    config.write_text(toml({**defaults(), "storage": {"local": {}}}))
+    config.write_text(toml({**defaults(), "storage": {"local": {"root": ""}}}))
     done = run("check", str(config))
     assert done.returncode == 2
     assert "storage.local.root: not set" in done.stderr
