@@ -267,6 +267,7 @@ def test_xferlog_has_a_line_for_each_transfer(serve: Serve, tmp_path: Path) -> N
     with Wire.of(server.add("ann")) as wire:
         assert wire.store("STOR a file", b"content").code == 226
         assert wire.fetch("RETR a file") == b"content"
+        assert wire.ask("NOOP").code == 200  # a line is written after the reply that it tells of
     lines = [line.split()[7:] for line in (tmp_path / "xferlog").read_text().splitlines()]
     assert lines == [["7", "/a_file", "b", "_", direction, "r", "ann", "ftp", "0", "*", "c"] for direction in ("i", "o")]
 
