@@ -66,7 +66,9 @@ class LocalSettings:
         choices=("discard", "keep", "publish"),
     )
     partial_lifetime: Seconds = setting(Seconds(7 * 86400), help="Kept parts older than this are removed.", unit="s", minimum=60)
-    in_place: bool = setting(False, help="Write uploads directly under their name, without a staging file; one cut short leaves a partial file.")
+    in_place: bool = setting(
+        False, help="Write uploads directly under their name, without a staging file; one cut short leaves a partial file."
+    )
     file_mode: FileMode = setting(
         FileMode(DEFAULT_FILE_MODE), help="Mode of new files; 0666 leaves it to the umask, any other value is set exactly."
     )
