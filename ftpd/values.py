@@ -92,8 +92,6 @@ class Ability(enum.Flag):
     MODES = enum.auto()
     TIMES = enum.auto()
     RESUME = enum.auto()
-    CHECKSUM = enum.auto()
-    SPACE = enum.auto()
 
 
 class Permission(enum.Flag):

@@ -154,9 +154,6 @@ class FTPFactory(ServerFactory):
             self._sweeper = self.reactor.callLater(_SWEEP_SECONDS, self._sweep)
         return channel
 
-    def stopFactory(self) -> None:
-        """The last port is gone: nobody new comes, and who is here goes on; `close_sessions` ends them."""
-
     def close_sessions(self) -> Deferred[None]:
         """Say 421 to everybody and cancel what runs; the Deferred fires when the last session is over."""
         for channel in tuple(self.channels):

@@ -137,6 +137,18 @@ class Session:
         self.stored_files = files
         self.logout = logout
         self.cwd = ROOT if account.is_confined else account.home
+        self._tell_client()
+
+    def note_client(self, name: str) -> None:
+        """Remember the client's own name and tell the log, but not before the login: what is typed there may be a password."""
+        self.client = name
+        self._tell_client()
+
+    def _tell_client(self) -> None:
+        if self.client and self.account is not None:
+            self._log.info(
+                "[{session}] client is {client}", session=self.peer.session, account=self.account.name, client=self.client
+            )
 
     def log_out(self) -> None:
         """Give the login back to the portal, if there is one: exactly once each.  A portal's fault is logged and stops nobody."""

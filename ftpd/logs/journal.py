@@ -44,6 +44,7 @@ FIELDS = (
     "result",
     "cause",
     "reason",
+    "client",
 )
 """The fields that targets write; any other that a line carries stays inside the process."""
 

@@ -79,7 +79,7 @@ async def opts(session: Session, argument: str) -> Reply:
 @command("CLNT", takes=text, rfc="draft-ietf-ftpext-mlst, client convention", syntax="CLNT name", features=("CLNT",), keeps_restart=True)  # fmt: skip
 async def clnt(session: Session, name: str) -> Reply:
     """Tell the client's name, for the operator."""
-    session.client = name[:100]
+    session.note_client(name[:100])
     return Reply(200, "Noted.")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from ftpd.ftp.commands import KNOWN_VERBS
 from ftpd.ftp.settings import FTPSettings, ListingSettings, PassiveSettings
@@ -114,6 +115,18 @@ def test_opts_mlst_without_facts_is_200():
 @pytest.mark.parametrize("argument", ["", "FOO", "HASH SHA-256"])
 def test_opts_of_what_has_none_is_501(argument):
     ann().says(f"OPTS {argument}").hears(501)
+
+
+def test_clnt_is_told_to_the_log_once_somebody_has_logged_in():
+    log = []
+    globalLogPublisher.addObserver(log.append)
+    try:
+        Dialogue().hears(220).says("CLNT Early 1").hears(200)
+        Dialogue().hears(220).says("CLNT NcFTP 3.2").hears(200).says("USER ann").hears(331).says("PASS secret").hears(230)
+        ann().says("CLNT FileZilla").hears(200)
+    finally:
+        globalLogPublisher.removeObserver(log.append)
+    assert [event["client"] for event in log if "client" in event] == ["NcFTP 3.2", "FileZilla"]
 
 
 def test_clnt_without_a_name_is_501():
