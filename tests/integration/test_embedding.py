@@ -17,7 +17,7 @@ from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePassword
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
-from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.pollreactor import PollReactor
 from twisted.internet.task import Clock
 from twisted.internet.threads import blockingCallFromThread
 from twisted.protocols import ftp as stock
@@ -36,7 +36,7 @@ class Program:
     """Somebody's Twisted program: a reactor of its own, in a thread of its own."""
 
     def __init__(self):
-        self.reactor = SelectReactor()
+        self.reactor = PollReactor()  # select() ends at descriptor 1023, which a long run of tests may have passed
         self.thread = threading.Thread(target=self.reactor.run, kwargs={"installSignalHandlers": False})
         self.factories = []
         self.ports = []
