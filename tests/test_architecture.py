@@ -33,6 +33,7 @@ FLOORS = {
     "ftpd.storage": 2,
     "ftpd.login": 2,
     "ftpd.transfer": 2,
+    "ftpd.tls": 2,
     "ftpd.extensions": 2,
     "ftpd.threads": 2,
     "ftpd.logs": 2,
@@ -42,6 +43,7 @@ FLOORS = {
     "ftpd.config": 5,
     "ftpd.listening": 5,
     "ftpd.service": 5,
+    "ftpd.reactor": 5,
     "ftpd.tap": 5,
     "ftpd.cli": 5,
     "ftpd.testing": 5,
@@ -68,10 +70,11 @@ FOREIGN = {
 # What a room may import beyond its floor: the one thing it is there for.
 FOREIGN_EXTRA = {
     "ftpd.login": {"bcrypt"},
-    "ftpd.transfer": {"OpenSSL"},
+    "ftpd.transfer": {"OpenSSL", "cryptography"},
+    "ftpd.tls": {"OpenSSL", "cryptography", "service_identity"},
     "ftpd.config": {"cattrs"},
     "ftpd.cli": {"click"},
-    "ftpd.testing": {"hypothesis", "pytest"},
+    "ftpd.testing": {"cryptography", "hypothesis", "pytest"},
 }
 VERB_TOOLS = {
     "ftpd.ftp.command",

@@ -5,8 +5,10 @@ Apart from the command, which is imported for help and completion too.
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
+import select
 import signal
 import socket
 import sys
@@ -79,9 +81,7 @@ def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
 
 def _run(config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None) -> int:
     """Run the server in this process until SIGTERM or SIGINT.  Raises `ConfigError`."""
-    from twisted.internet import reactor as installed
-
-    reactor: Any = installed
+    reactor = _reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     server = make_service(config, reactor, checkers=checkers)
     for warning in warnings_of(config):
@@ -95,8 +95,21 @@ def _run(config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server],
         return 1
     if ready is not None:
         reactor.callWhenRunning(ready, server)
+    gc.freeze()  # no collection has to walk what stays anyway (12 ms each time); 0.6 MB of it are garbage, which is not worth one
+    gc.enable()
     reactor.run()
     return 0
+
+
+def _reactor() -> Any:
+    """Return the process's reactor: ours, where there is epoll and nobody has chosen another."""
+    if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
+        from ftpd.reactor import install
+
+        install()
+    from twisted.internet import reactor
+
+    return reactor
 
 
 def _announce(server: Server, config: Config, user: str, password: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import configparser
 import hashlib
 import http.server
 import os
@@ -28,6 +29,24 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SECONDS = 100  # for one start; never waited for in full
 STUB = "import sys\nprint('{word}', sys.argv[1:], sys.prefix)\n"
 SETUP = "[options]\ninstall_requires =\n    twisted>=1\n"
+TANGLED_SETUP = """[metadata]
+name = ftpd
+[options]
+# a comment
+python_requires = >=3.11
+install_requires =
+    one>=1
+    # two is needed
+    two[extra]>=2,<3
+\tthree; python_version < '3.13'
+
+zip_safe = False
+[options.extras_require]
+other =
+    five
+test=
+    four
+"""
 
 
 class Fresh:
@@ -178,6 +197,41 @@ def test_first_start_makes_the_environment_and_runs_the_command(fresh: Fresh) ->
 
 def test_second_start_needs_no_index_and_says_nothing(ready: Fresh) -> None:
     assert ready.run("serve", PIP_FIND_LINKS="/nowhere") == (0, f"serving ['serve'] {ready.environment}\n", "")
+
+
+def test_second_start_imports_nothing_but_the_half_that_finds(ready: Fresh) -> None:
+    program = (
+        f"import os, sys\nsys.path.insert(0, {str(ready.checkout / 'bin')!r})\nbefore = set(sys.modules)\n"
+        "import environment\nenvironment.find_or_make('.venv')\nprint(set(sys.modules) - before)"
+    )
+    # -I -S: a `.pth` file of this machine may have imported anything before us.
+    assert outcome(ready.begin_python("-I", "-S", "-c", program)) == (0, "{'environment'}\n", "")
+
+
+def test_requirements_are_read_as_an_ini_file_is(ready: Fresh) -> None:
+    (ready.checkout / "setup.cfg").write_text(TANGLED_SETUP)
+    parser = configparser.ConfigParser()
+    parser.read_string(TANGLED_SETUP)
+    expected = ("one>=1", "two[extra]>=2,<3", "three; python_version < '3.13'", "four")
+    program = (
+        f"import sys\nsys.path.insert(0, {str(ready.checkout / 'bin')!r})\n"
+        "import environment\nprint(environment._requirements(sys.argv[1], 'test'))"
+    )
+    status, output, errors = outcome(ready.begin_python("-c", program, str(ready.checkout / "setup.cfg")))
+    assert (status, output, errors) == (0, f"{expected}\n", "")
+    read = [parser["options"]["install_requires"], parser["options.extras_require"]["test"]]
+    assert "\n".join(read).split("\n") == ["", *expected[:3], "", *expected[3:]]
+
+
+def test_start_that_writes_no_byte_code_finds_some(fresh: Fresh) -> None:
+    assert fresh.run(PYTHONDONTWRITEBYTECODE="1")[0] == 0
+    compiled = {file.name.partition(".")[0] for folder in ("bin", "ftpd") for file in (fresh.checkout / folder).rglob("*.pyc")}
+    assert compiled == {"__main__", "checks", "environment", "install_faults", "making"}
+
+
+def test_checkout_that_does_not_compile_is_no_obstacle(fresh: Fresh) -> None:
+    (fresh.checkout / "ftpd" / "unfinished.py").write_text("def")
+    assert fresh.run()[:2] == (0, f"serving [] {fresh.environment}\n")
 
 
 def test_copied_checkout_runs_its_own_code(ready: Fresh) -> None:
