@@ -21,10 +21,12 @@ __all__ = [
     "BadSyntax",
     "Busy",
     "DataConnectionFailed",
+    "DataNotProtected",
     "FileTransferError",
     "IntegrityLost",
     "IsADirectory",
     "Misuse",
+    "NeedsProtection",
     "NeedsTLS",
     "NoSpace",
     "NotADirectory",
@@ -179,6 +181,14 @@ class NotLoggedIn(Misuse):
 
 class NeedsTLS(Misuse):
     """The command needs a protected connection."""
+
+
+class NeedsProtection(Misuse):
+    """The transfer needs a protected data connection."""
+
+
+class DataNotProtected(Misuse):
+    """The data connection could not be protected, or its peer is not proven to be the client."""
 
 
 class TooManySessions(Misuse):

@@ -14,9 +14,11 @@ from ftpd.spi import Observer
 from ftpd.values import Outcome, Peer
 
 __all__ = [
+    "DataNotResumed",
     "Event",
     "Events",
     "FileChanged",
+    "HandshakeFailed",
     "LoggedIn",
     "LoggedOut",
     "LoginFailed",
@@ -53,6 +55,20 @@ class SessionClosed(Event):
     account: str | None
     seconds: float
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class HandshakeFailed(Event):
+    """TLS on the control connection did not come into being; `reason` is for the operator."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class DataNotResumed(Event):
+    """A protected data connection did not resume its control connection's TLS session: told once a session, where it is let pass."""
+
+    account: str
 
 
 @attrs.frozen(kw_only=True)

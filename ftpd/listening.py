@@ -49,7 +49,10 @@ class Listener:
         if self._port is None:
             self._port = StreamListener(self._reactor, _bound_socket(self.settings), self.factory, self.factory.refusal)
             host, port = self.address
-            self._log.info("listening on {address} port {port}", address=host, port=port)
+            tls = " (implicit TLS)" if self.settings.implicit_tls else ""
+            self._log.info("listening on {address} port {port}{tls}", address=host, port=port, tls=tls)
+            if self.settings.old_devices:
+                self._log.warn("{listener} takes TLS 1.0 and weak ciphers, for old devices", listener=self.settings.label)
 
     def close(self) -> None:
         """Stop accepting; sessions go on.  May be called twice."""

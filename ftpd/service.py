@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import attrs
 from twisted.application.service import Service
-from twisted.cred.credentials import IAnonymous
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, execute, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
-from ftpd.accounts.realm import TransferRealm
-from ftpd.accounts.settings import SettingsAccounts
-from ftpd.config.kinds import login_kind, store_kind
 from ftpd.config.rules import problems_of
-from ftpd.config.tree import Config, ListenSettings
+from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.errors import FileTransferError
 from ftpd.events import Events
 from ftpd.extensions import gather
@@ -31,17 +27,21 @@ from ftpd.ftp.command import Command, CommandTable, table
 from ftpd.ftp.commands import standard_commands
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
+from ftpd.ftp.protection import SessionContexts
+from ftpd.ftp.settings import FTPSettings
 from ftpd.interfaces import IEventObserver
 from ftpd.listening import Listener
-from ftpd.login.anonymous import AnonymousLogin
-from ftpd.login.chain import chained
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
-from ftpd.schema import ConfigError, FilePath, Problem, nearest
-from ftpd.spi import DataPorts, Observer, Store, StoreThreads, Threads
-from ftpd.storage.readonly import ReadOnly
+from ftpd.schema import ConfigError, Problem, nearest
+from ftpd.sites import Sites, make_checkers, make_store
+from ftpd.spi import DataPorts, Observer, Store, StoreThreads
 from ftpd.threads import Pool
 from ftpd.values import Account
+
+if TYPE_CHECKING:
+    from ftpd.certificates import Certificates
+    from ftpd.tls.contexts import Contexts
 
 __all__ = ["Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
 
@@ -53,44 +53,68 @@ _FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a serve
 _SWEEP_SECONDS = 86_400.0
 
 
-def make_service(config: Config, reactor: Any, *, checkers: Iterable[Any] = (), login_threads: Pool | None = None) -> Server:
+def make_service(
+    config: Config, reactor: Any, *, checkers: Iterable[Any] = (), login_threads: Pool | None = None, has_late_tls: bool = False
+) -> Server:
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
-    service.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
+    service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
     if problems := list(problems_of(config)):
         raise ConfigError(problems)
     logs = OpenLogs(config.log)
     try:
-        return _wired(config, reactor, logs, list(checkers), login_threads or login_pool(reactor))
+        return _wired(config, reactor, logs, list(checkers), login_threads or login_pool(reactor), has_late_tls)
     except BaseException:
         logs.close()
         raise
 
 
-def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], login_threads: Pool) -> Server:
+def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], login_threads: Pool, has_late_tls: bool) -> Server:
+    certificates = None if has_late_tls else _certificates(config)
     storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
-    store = _make_store(config, storage_threads)
-    sources = [*checkers, *_make_checkers(config, login_threads)]
-    if config.anonymous.enabled and not any(IAnonymous in source.credentialInterfaces for source in sources):
-        sources.append(AnonymousLogin())
-    portal = Portal(_make_realm(config, store), chained(sources))
+    proved: Callable[[list[Any]], list[Any]] = certificates.proved if certificates is not None else list
+    sites = Sites(config, storage_threads, login_threads, checkers, proved)
     shared = _Shared(
-        portal=portal,
+        sites=sites,
         limits=Limits(config.limits, reactor),
         events=Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)]),
         data_ports=_make_data_ports(config, reactor),
         commands=_make_commands(config),
+        contexts=certificates.contexts if certificates is not None else _late_contexts(config),
     )
     return Server(
         [Listener(listen, _make_factory(config, listen, shared, reactor), reactor) for listen in config.listen],
-        store,
+        sites.stores,
         (storage_threads, login_threads),
         logs,
         reactor,
+        certificates,
     )
+
+
+def _certificates(config: Config) -> Certificates | None:
+    if not config.offers_tls:
+        return None
+    from ftpd.certificates import Certificates  # with cryptography: not for a server without TLS
+
+    return Certificates(config)
+
+
+def _late_contexts(config: Config) -> Callable[[ListenSettings], SessionContexts | None]:
+    """Return what gives listeners contexts that are made when they are wanted, or none where there is no certificate."""
+    if not config.offers_tls:
+        return lambda listen: None
+    from ftpd.tls.late import LateContexts
+
+    def read(listen: ListenSettings) -> Contexts:
+        from ftpd.certificates import Certificates
+
+        return Certificates(config).contexts(listen)
+
+    return lambda listen: LateContexts(partial(read, listen))
 
 
 async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
@@ -100,11 +124,16 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
     """
     threads = _NoThreads(reactor)
     problems: list[Problem] = []
-    try:
-        problems += await _unusable_store(config, threads)
-    except ConfigError as error:
-        problems += error.problems
-    for part in (lambda: _make_checkers(config, threads), lambda: _make_commands(config)):
+    stores = {"storage": config.storage, **{f"hosts[{index}].storage": host.storage for index, host in enumerate(config.hosts)}}
+    for path, storage in stores.items():
+        if storage is not None:
+            problems += await _unusable_store(storage, config, threads, path)
+    logins = {"login": config.login, **{f"hosts[{index}].login": host.login for index, host in enumerate(config.hosts)}}
+    parts: list[Callable[[], object]] = [
+        *(partial(make_checkers, tables or (), config, threads, path) for path, tables in logins.items()),
+        partial(_make_commands, config),
+    ]
+    for part in parts:
         try:
             part()
         except ConfigError as error:
@@ -112,13 +141,16 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
     return problems
 
 
-async def _unusable_store(config: Config, threads: StoreThreads) -> list[Problem]:
-    store = _make_store(config, threads)
+async def _unusable_store(storage: StorageSettings, config: Config, threads: StoreThreads, path: str) -> list[Problem]:
+    try:
+        store = make_store(storage, config, threads, path)
+    except ConfigError as error:
+        return list(error.problems)
     try:
         files = await store.open(Account(name=""))
         await files.close()
     except FileTransferError as error:
-        return [Problem("", f"storage.{config.storage.kind}", f"cannot be opened: {error}", "what it names has to be there")]
+        return [Problem("", f"{path}.{storage.kind}", f"cannot be opened: {error}", "what it names has to be there")]
     finally:
         await store.close()
     return []
@@ -156,17 +188,32 @@ class Server(Service):
 
     _log = Logger()
 
-    def __init__(self, listeners: Sequence[Listener], store: Store, pools: Sequence[Pool], logs: OpenLogs, clock: Any) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        stores: Sequence[Store],
+        pools: tuple[Pool, Pool],
+        logs: OpenLogs,
+        clock: Any,
+        certificates: Certificates | None,
+    ) -> None:
         self.listeners = tuple(listeners)
-        self._store = store
-        self._pools = tuple(pools)
+        self._stores = tuple(stores)
+        self._pools = pools
         self._logs = logs
         self._clock = clock
+        self._certificates = certificates
         self._next_sweep: IDelayedCall | None = None
 
     def reopen_logs(self) -> None:
         """Open the log files anew, after logrotate has moved them; to be called on the reactor thread."""
         self._logs.reopen()
+
+    def reload_certificates(self) -> None:
+        """Read the certificate files again because an operator asks for it; to be called on the reactor thread."""
+        if self._certificates is not None:
+            reading: Deferred[None] = Deferred.fromCoroutine(self._certificates.refresh(self._pools[0], is_asked_for=True))
+            reading.addErrback(lambda failure: self._log.failure("reading the certificates again failed", failure=failure))
 
     def privilegedStartService(self) -> None:
         """Bind while `twistd` still has the right to ports below 1024.  Raises `CannotListen`."""
@@ -177,12 +224,16 @@ class Server(Service):
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
         self._listen()
         self._next_sweep = self._clock.callLater(_FIRST_SWEEP_SECONDS, self._sweep)
+        if self._certificates is not None:
+            self._certificates.start(self._clock, self._pools[0])
 
     def stopService(self) -> Deferred[None]:
         """Stop accepting, end the sessions, then free what they used."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._next_sweep is not None and self._next_sweep.active():
             self._next_sweep.cancel()
+        if self._certificates is not None:
+            self._certificates.stop()
         return Deferred.fromCoroutine(self._stop())
 
     def _listen(self) -> None:
@@ -192,8 +243,9 @@ class Server(Service):
     def _sweep(self) -> None:
         """Listings tidy what they list; this is for directories that nobody lists, such as an incoming one."""
         self._next_sweep = self._clock.callLater(_SWEEP_SECONDS, self._sweep)
-        sweeping: Deferred[None] = Deferred.fromCoroutine(self._store.sweep())
-        sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
+        for store in self._stores:
+            sweeping: Deferred[None] = Deferred.fromCoroutine(store.sweep())
+            sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
 
     async def _stop(self) -> None:
         try:
@@ -203,7 +255,8 @@ class Server(Service):
         finally:
             for listener in self.listeners:
                 listener.factory.data_ports.close()
-            await self._store.close()
+            for store in self._stores:
+                await store.close()
             for pool in self._pools:
                 pool.close()
             self._logs.close()
@@ -213,17 +266,18 @@ class Server(Service):
 class _Shared:
     """What all listeners have in common."""
 
-    portal: Portal
+    sites: Sites
     limits: Limits
     events: Events
     data_ports: DataPorts
     commands: CommandTable
+    contexts: Callable[[ListenSettings], SessionContexts | None]
 
 
 def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, reactor: Any) -> FTPFactory:
     factory = FTPFactory(
-        shared.portal,
-        settings=config.ftp,
+        shared.sites.portal,
+        settings=_settings_for(config, listen),
         limits=shared.limits,
         events=shared.events,
         data_ports=shared.data_ports,
@@ -231,10 +285,21 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         anonymous_names=config.anonymous.names if config.anonymous.enabled else (),
         listener=listen.label,
         logs_commands=any(target.level == "debug" for target in config.log.targets),
+        contexts=shared.contexts(listen),
+        is_implicit=listen.implicit_tls,
+        hosts=shared.sites.hosts,
         reactor=reactor,
     )
     factory.noisy = False  # the listener's own line says where
     return factory
+
+
+def _settings_for(config: Config, listen: ListenSettings) -> FTPSettings:
+    """Return the settings of FTP, with what the listener has instead."""
+    rules = attrs.evolve(
+        config.ftp.tls, login=listen.tls_login or config.ftp.tls.login, data=listen.tls_data or config.ftp.tls.data
+    )
+    return attrs.evolve(config.ftp, tls=rules)
 
 
 def _make_commands(config: Config) -> CommandTable:
@@ -267,45 +332,3 @@ def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:
     """Make the one owner of the passive ports: two would fight for them."""
     passive, timeouts = config.ftp.passive, config.ftp.timeouts
     return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port)
-
-
-def _make_store(config: Config, threads: StoreThreads) -> Store:
-    storage = config.storage
-    kind = _kind(store_kind, storage.kind, config, "storage.kind")
-    settings = storage.settings if storage.settings is not None else kind.settings()
-    store: Store = _made(kind, settings, threads, f"storage.{storage.kind}")
-    return ReadOnly(store) if storage.read_only else store
-
-
-def _make_checkers(config: Config, threads: Threads) -> list[Any]:
-    checkers: list[Any] = []
-    problems: list[Problem] = []
-    for index, login in enumerate(config.login):
-        try:
-            kind = _kind(login_kind, login.kind, config, f"login[{index}].kind")
-            checkers.append(_made(kind, login.settings, threads, f"login[{index}]"))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return checkers
-
-
-def _kind(find: Callable[[str, tuple[FilePath, ...]], Any], name: str, config: Config, path: str) -> Any:
-    """Find a kind by *name*: a tree that a program built may name one that there is not."""
-    try:
-        return find(name, config.extensions.directories)
-    except KeyError:
-        raise ConfigError([Problem("", path, f"there is no kind {name!r}", "")]) from None
-
-
-def _made(kind: Any, settings: Any, threads: Threads, path: str) -> Any:
-    """Make what *kind* makes; what it complains of is found at *path*."""
-    try:
-        return kind.make(settings, threads)
-    except ConfigError as error:
-        raise ConfigError(attrs.evolve(problem, path=f"{path}.{problem.path}".rstrip(".")) for problem in error.problems) from error
-
-
-def _make_realm(config: Config, store: Store) -> TransferRealm:
-    return TransferRealm(SettingsAccounts(config.account, config.accounts, config.anonymous), store)

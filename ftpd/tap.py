@@ -112,31 +112,35 @@ class Options(usage.Options, AuthOptionMixin):
 
 
 def makeService(options: Options) -> IService:
-    """Return the service that *options* came to, which also opens its logs anew at SIGUSR1, beside twistd's own."""
+    """Return the service that *options* came to, which also heeds SIGUSR1 and SIGHUP, beside twistd's own."""
     both: Any = MultiService()  # type: ignore[no-untyped-call]
     options.service.setServiceParent(both)  # type: ignore[no-untyped-call]
-    LogRotation(options.service, options.reactor).setServiceParent(both)  # type: ignore[no-untyped-call]
+    Signals(options.service, options.reactor).setServiceParent(both)  # type: ignore[no-untyped-call]
     service: IService = both
     return service
 
 
-class LogRotation(Service):
-    """While it runs, SIGUSR1 opens the log files of *server* anew; whoever had the signal before is still told."""
+class Signals(Service):
+    """While it runs, SIGUSR1 opens the log files of *server* anew and SIGHUP reads its certificates; whoever had a signal before is still told."""
 
     def __init__(self, server: Server, reactor: Any) -> None:
-        self._server = server
         self._reactor = reactor
-        self._former: Any = signal.SIG_DFL
+        self._actions = {signal.SIGUSR1: server.reopen_logs, signal.SIGHUP: server.reload_certificates}
+        self._former: dict[int, Any] = {}
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        self._former = signal.signal(signal.SIGUSR1, self._reopen)
+        self._former = {number: signal.signal(number, self._act) for number in self._actions}
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
-        signal.signal(signal.SIGUSR1, self._former)
+        for number, former in self._former.items():
+            signal.signal(number, former)
 
-    def _reopen(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._server.reopen_logs)  # a signal arrives anywhere; the logs belong to the reactor's thread
-        if callable(self._former):
-            self._former(number, frame)
+    def _act(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(
+            self._actions[signal.Signals(number)]
+        )  # a signal arrives anywhere; all else is of the reactor's thread
+        former = self._former[number]
+        if callable(former):
+            former(number, frame)

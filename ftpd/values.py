@@ -16,6 +16,7 @@ __all__ = [
     "Ability",
     "Account",
     "Attributes",
+    "ClientCertificate",
     "FileInfo",
     "FileKind",
     "Outcome",
@@ -125,7 +126,8 @@ class Account:
     """Who somebody is here, apart from how it was proven.
 
     `home` is where the session starts, and with `is_confined` also its root.  `rules` are matched against the path that
-    the client sees.  The numbers are limits; `None` means none.
+    the client sees.  The numbers are limits; `None` means none.  `needs_tls` refuses a login in clear, as a wrong password is refused;
+    `needs_private_data` transfers in clear.
     """
 
     name: str
@@ -136,16 +138,33 @@ class Account:
     may_fxp: bool = False
     max_sessions: int | None = None
     max_file_size: int | None = None
+    needs_tls: bool = False
+    needs_private_data: bool = False
+
+
+@attrs.frozen
+class ClientCertificate:
+    """Whom a verified client certificate names: its subject (RFC 4514), common name, SAN e-mail addresses, SHA-256 of the DER in hex."""
+
+    subject: str
+    common_name: str
+    emails: tuple[str, ...]
+    fingerprint: str
 
 
 @attrs.frozen
 class TLSFacts:
-    """What is known of a protected connection."""
+    """What is known of a protected connection, in OpenSSL's words; all empty where TLS is somebody else's (an `ssl:` endpoint).
+
+    `server_name` is the SNI that the client sent, in lower case; `client` the certificate that was verified, if there was one.
+    """
 
     version: str
     cipher: str
-    resumed: bool = False
-    client_subject: str | None = None
+    group: str = ""
+    is_resumed: bool = False
+    server_name: str = ""
+    client: ClientCertificate | None = None
 
 
 class Peer(NamedTuple):

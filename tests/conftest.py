@@ -43,6 +43,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the certificate of `ftpd serve DIRECTORY` out of the developer's home: one for all servers of this run."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Return a function that finds a real client, such as `program("lftp")`, and skips the test by its name where there is none."""

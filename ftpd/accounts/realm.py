@@ -18,9 +18,10 @@ from ftpd.accounts.avatar import Avatar
 from ftpd.accounts.guard import Guard
 from ftpd.errors import NotADirectory, NotFound, NotPermitted
 from ftpd.interfaces import IAvatar
+from ftpd.login.credentials import WrongPassword
 from ftpd.spi import Accounts, Filesystem, Store
 from ftpd.stepping import stepped
-from ftpd.values import Account
+from ftpd.values import Account, Peer
 
 __all__ = ["TransferRealm"]
 
@@ -41,18 +42,20 @@ class TransferRealm:
         """Return `(IAvatar, avatar, logout)`; *mind* is the `values.Peer`, or None.
 
         A plain result where neither the accounts nor the store had to wait, else a Deferred.  Fails with `UnauthorizedLogin`
-        where the name has no account, with `LoginDenied` where its home is missing, and with a `FileTransferError` where the store
+        where the name has no account or needs TLS and has none, with `LoginDenied` where its home is missing, and with a `FileTransferError` where the store
         cannot tell now.  Raises `NotImplementedError`, as cred has it, when `IAvatar` is not asked for.
         """
         if IAvatar not in interfaces:
             raise NotImplementedError(f"TransferRealm gives {IAvatar!r} only")
-        return stepped(self._login(avatarId))
+        return stepped(self._login(avatarId, mind))
 
-    async def _login(self, avatar_id: bytes | tuple[()]) -> _Login:
+    async def _login(self, avatar_id: bytes | tuple[()], mind: object) -> _Login:
         try:
             account = await self._accounts.account(avatar_id)
         except LookupError:
             raise UnauthorizedLogin from None
+        if account.needs_tls and not (isinstance(mind, Peer) and mind.tls is not None):
+            raise WrongPassword("the password was right, and sent in clear: the account needs TLS")
         avatar = Avatar(account, Guard(await self._open(account), account))
         return IAvatar, avatar, avatar.logout
 

@@ -48,6 +48,14 @@ class AccountSettings:
     )
     rules: tuple[RuleSettings, ...] = setting((), help="Subtrees where something else is allowed; the longest path counts.")
     fxp: bool = setting(False, help="Whether data connections may lead to another address than the client's.")
+    tls: str = setting(
+        "allowed",
+        help="Whether the account logs in in clear where others may; required: it is refused there like a wrong password.",
+        choices=("allowed", "required"),
+    )
+    tls_data: str = setting(
+        "allowed", help="Whether its data connections may be in clear where others' may.", choices=("allowed", "required")
+    )
     max_sessions: int = setting(0, help="Sessions of the account at a time; 0: any number.", unit="sessions", minimum=0)
     max_file_size: Size = setting(Size(0), help="Largest file that may be stored; 0: any size.", unit="bytes", minimum=0)
 
@@ -125,6 +133,8 @@ class _Template:
             home=_filled(self._home, name) if self._is_personal else self._home,
             rules=self._rules,
             may_fxp=self._settings.fxp,
+            needs_tls=self._settings.tls == "required",
+            needs_private_data=self._settings.tls_data == "required",
             max_sessions=self._settings.max_sessions or None,
             max_file_size=self._settings.max_file_size or None,
         )

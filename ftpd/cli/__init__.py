@@ -1,4 +1,4 @@
-"""The `ftpd` command: serve, check, passwd, sample, completion.
+"""The `ftpd` command: serve, check, passwd, cert, sample, completion.
 
 Apart from what the commands do: they import that when they run, so that help and completion cost no more than click itself.
 Exit codes: 0 for success, also when a signal ends the server; 1 for a failure at run time; 2 for a wrong command line or configuration.
@@ -115,6 +115,32 @@ def passwd(file: str, user: str, from_stdin: bool, generate: bool) -> None:
     click.echo(f"{user} {'added to' if is_new else 'changed in'} {file}", err=True)
     if generate:
         click.echo(password)
+
+
+@main.command(epilog="DIRECTORY/certificate.pem and DIRECTORY/key.pem are made, or the two FILES that are named.  " + _EXIT_CODES)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="DIRECTORY | CERTIFICATE_FILE KEY_FILE")
+@click.option(
+    "--name", "names", multiple=True, help="Host name or IP address that clients connect to; repeatable.  [default: this machine's]"
+)
+@click.option("--days", type=click.IntRange(min=1), help="How long it lasts.  [default: 825, the most that Apple's systems take]")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+def cert(paths: tuple[str, ...], names: tuple[str, ...], days: int | None, force: bool) -> None:
+    """Make a self-signed certificate and its key, and print the settings that use them.
+
+    Clients cannot verify it by themselves: tell their users the fingerprint.
+    """
+    from ftpd.cli.certificate import make_certificate
+
+    try:
+        lines = list(make_certificate(paths, names, days, overwrite=force))
+    except FileExistsError as error:
+        raise click.ClickException(f"{error.filename} is there already; --force overwrites it") from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    for line in lines:
+        click.echo(line)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""What `ftpd check` looks at: the file, the rules, and whether the store and the login sources it names can be used.
+"""What `ftpd check` looks at: the file, the rules, and whether the store, the login sources and the certificates it names can be used.
 
 Apart from the command, which only prints.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import attrs
 from twisted.internet.defer import Deferred
 
+from ftpd.certificates import Certificates
 from ftpd.config.load import load_config
 from ftpd.config.rules import warnings_of
 from ftpd.config.tree import Config
-from ftpd.schema import Problem
+from ftpd.schema import ConfigError, Problem
 from ftpd.service import unusable_parts
 
 __all__ = ["checked"]
@@ -23,5 +24,10 @@ def checked(file: str) -> tuple[Config, list[str], list[Problem]]:
 
     config = load_config(file)
     problems: list[Problem] = []
+    warnings = list(warnings_of(config))
+    try:
+        warnings += Certificates(config).warnings()
+    except ConfigError as error:
+        problems += error.problems
     Deferred.fromCoroutine(unusable_parts(config, reactor)).addCallback(problems.extend)  # nothing in it waits
-    return config, list(warnings_of(config)), [attrs.evolve(problem, file=file) for problem in problems]
+    return config, warnings, [attrs.evolve(problem, file=file) for problem in problems]

@@ -27,6 +27,8 @@ from ftpd.logs.settings import TargetSettings
 from ftpd.paths import encode_name
 from ftpd.schema import FilePath, Unfit
 from ftpd.service import Server, make_service
+from ftpd.tls.own import OwnCertificate, own_certificate, own_directory
+from ftpd.tls.settings import TLSSettings
 
 __all__ = ["Overrides", "serve_directory", "serve_file"]
 
@@ -68,7 +70,9 @@ def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
     from ftpd.login.memory import MemoryPasswords
     from ftpd.storage.local import LocalSettings
 
+    own = _own_certificate()
     config = Config(
+        tls=TLSSettings(certificates=(own.settings,) if own is not None else ()),
         storage=StorageSettings(kind="local", settings=LocalSettings(root=FilePath(os.path.abspath(directory)))),
         anonymous=AnonymousSettings(enabled=True),
         accounts={user: AccountSettings()},
@@ -76,18 +80,31 @@ def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
     config = overrides.over(config)
     password = generate_password()
     checkers = [MemoryPasswords({encode_name(user): encode_name(password)})]
-    return _run(config, checkers, lambda server: _announce(server, config, user, password))
+    fingerprint = own.fingerprint if own is not None else ""
+    return _run(config, checkers, lambda server: _announce(server, config, user, password, fingerprint), has_late_tls=True)
 
 
-def _run(config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None) -> int:
+def _own_certificate() -> OwnCertificate | None:
+    """Return the self-signed certificate of this user, made at the first start; without a place for it there is no TLS."""
+    try:
+        return own_certificate(own_directory())
+    except OSError as error:
+        click.echo(f"ftpd: warning: no TLS: the certificate cannot be kept in {own_directory()}: {error.strerror}", err=True)
+        return None
+
+
+def _run(
+    config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None, *, has_late_tls: bool = False
+) -> int:
     """Run the server in this process until SIGTERM or SIGINT.  Raises `ConfigError`."""
     reactor = _reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
-    server = make_service(config, reactor, checkers=checkers)
+    server = make_service(config, reactor, checkers=checkers, has_late_tls=has_late_tls)
     for warning in warnings_of(config):
         click.echo(f"ftpd: warning: {warning}", err=True)
     reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
     signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(server.reopen_logs))
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(server.reload_certificates))
     try:
         server.startService()
     except CannotListen as error:
@@ -112,15 +129,18 @@ def _reactor() -> Any:
     return reactor
 
 
-def _announce(server: Server, config: Config, user: str, password: str) -> None:
+def _announce(server: Server, config: Config, user: str, password: str, fingerprint: str) -> None:
     """Tell on standard output what a user needs, once; the password stands nowhere else."""
     for listener in server.listeners:
         host, port = listener.address
         click.echo(f"URL       ftp://{_host_for_url(host)}:{port}/  (anonymous: read only)")
     click.echo(f"Account   {user}  ({'read only' if config.storage.read_only else 'may write'})")
     click.echo(f"Password  {password}  (for this run)")
+    if fingerprint:
+        click.echo(f"TLS       explicit (AUTH TLS), certificate SHA-256 {fingerprint}")
     if not config.ftp.plaintext_passwords and not all(_is_loopback(listener.address[0]) for listener in server.listeners):
-        click.echo("The account works from this machine only; --plaintext-passwords lets others send the password in clear.")
+        where = "Other machines log in to the account over TLS" if fingerprint else "The account works from this machine only"
+        click.echo(f"{where}; --plaintext-passwords lets them send the password in clear.")
     sys.stdout.flush()
 
 

@@ -20,12 +20,12 @@ import attrs
 from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.rules import problems_of
 from ftpd.config.tables import Tables
-from ftpd.config.tree import Config, ExtensionSettings, LoginSettings, StorageSettings
+from ftpd.config.tree import Config, ExtensionSettings, HostSettings, LoginSettings, StorageSettings
 from ftpd.schema import ConfigError, Problem, nearest
 
 __all__ = ["load_config", "parse_config"]
 
-_SELECTED_BY_KIND = ("storage", "login", "extensions")  # read by functions of their own below
+_SELECTED_BY_KIND = ("storage", "login", "hosts", "extensions")  # read by functions of their own below
 
 
 def load_config(os_path: str | os.PathLike[str]) -> Config:
@@ -87,34 +87,63 @@ def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
     }
     extensions = tables.read(ExtensionSettings, document.get("extensions", {}), "extensions") or ExtensionSettings()
     values["extensions"] = extensions
-    values["storage"] = _read_storage(document.get("storage", {}), tables, store_kinds(extensions.directories))
+    stores, logins = store_kinds(extensions.directories), login_kinds(extensions.directories)
+    values["storage"] = _read_storage(document.get("storage", {}), tables, stores)
     if "login" in document:
-        values["login"] = _read_logins(document["login"], tables, login_kinds(extensions.directories))
+        values["login"] = _read_logins(document["login"], tables, logins)
+    if "hosts" in document:
+        values["hosts"] = _read_hosts(document["hosts"], tables, stores, logins)
     return values
 
 
-def _read_storage(table: object, tables: Tables, available: Mapping[str, Any]) -> StorageSettings | None:
+def _read_hosts(
+    value: object, tables: Tables, stores: Mapping[str, Any], logins: Mapping[str, Any]
+) -> tuple[HostSettings | None, ...]:
+    if not isinstance(value, list):
+        tables.complain("hosts", "found a single value", "it must be an array of tables: [[hosts]]")
+        return ()
+    return tuple(_read_host(entry, tables, stores, logins, f"hosts[{index}]") for index, entry in enumerate(value))
+
+
+def _read_host(
+    entry: object, tables: Tables, stores: Mapping[str, Any], logins: Mapping[str, Any], path: str
+) -> HostSettings | None:
+    """Read a host, and the tables of its own by which it differs from the rest of the configuration."""
+    if not isinstance(entry, dict):
+        return tables.read(HostSettings, entry, path)
+    host = tables.read(HostSettings, {key: value for key, value in entry.items() if key not in ("storage", "login")}, path)
+    own: dict[str, Any] = {}
+    if "storage" in entry:
+        own["storage"] = _read_storage(entry["storage"], tables, stores, f"{path}.storage")
+    if "login" in entry:
+        own["login"] = _read_logins(entry["login"], tables, logins, f"{path}.login")
+    return None if host is None else attrs.evolve(host, **own)
+
+
+def _read_storage(table: object, tables: Tables, available: Mapping[str, Any], path: str = "storage") -> StorageSettings | None:
     """Read `[storage]` and the `[storage.KIND]` of every kind: one that is not chosen is checked as well, and not used."""
     if not isinstance(table, dict):
-        return tables.read(StorageSettings, table, "storage")
+        return tables.read(StorageSettings, table, path)
     own = {key: value for key, value in table.items() if key not in available}
-    storage = tables.read(StorageSettings, own, "storage")
+    storage = tables.read(StorageSettings, own, path)
     wanted = storage.kind if storage is not None else ""
     settings = {
-        kind: tables.read(available[kind].settings, table.get(kind, {}), f"storage.{kind}")
+        kind: tables.read(available[kind].settings, table.get(kind, {}), f"{path}.{kind}")
         for kind in available
         if kind in table or kind == wanted
     }
-    if storage is None or not _is_available("storage.kind", wanted, available, tables):
+    if storage is None or not _is_available(f"{path}.kind", wanted, available, tables):
         return None
     return attrs.evolve(storage, settings=settings[wanted])
 
 
-def _read_logins(value: object, tables: Tables, available: Mapping[str, Any]) -> tuple[LoginSettings | None, ...]:
+def _read_logins(
+    value: object, tables: Tables, available: Mapping[str, Any], path: str = "login"
+) -> tuple[LoginSettings | None, ...]:
     if not isinstance(value, list):
-        tables.complain("login", "found a single value", "it must be an array of tables: [[login]]")
+        tables.complain(path, "found a single value", f"it must be an array of tables: [[{path.rpartition('.')[2]}]]")
         return ()
-    return tuple(_read_login(entry, tables, available, f"login[{index}]") for index, entry in enumerate(value))
+    return tuple(_read_login(entry, tables, available, f"{path}[{index}]") for index, entry in enumerate(value))
 
 
 def _read_login(entry: object, tables: Tables, available: Mapping[str, Any], path: str) -> LoginSettings | None:

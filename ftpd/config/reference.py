@@ -5,9 +5,11 @@ Apart from reading; all three come from the classes themselves, so that none of 
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import textwrap
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -15,13 +17,21 @@ from typing import Any, get_args, get_origin
 import attrs
 
 from ftpd.config.kinds import login_kinds, store_kinds
-from ftpd.config.tree import Config, LoginSettings, StorageSettings
-from ftpd.schema import FORMS
+from ftpd.config.tree import Config, HostSettings, LoginSettings, StorageSettings
+from ftpd.ftp.settings import NetworkProtectionSettings
+from ftpd.schema import FORMS, FilePath
+from ftpd.tls.settings import CertificateSettings
 
 __all__ = ["effective", "sample", "settings_page"]
 
 _WIDTH = 120
 _REPEAT = "The table may be repeated for more."
+_EXAMPLES = {
+    CertificateSettings: CertificateSettings(chain=FilePath("fullchain.pem"), key=FilePath("privkey.pem")),
+    HostSettings: HostSettings(names=("ftp.example.com",)),
+    NetworkProtectionSettings: NetworkProtectionSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),)),
+}
+"""What has to be filled in."""
 _SAMPLE_HEAD = """\
 # ftpd.toml: every setting with its default.  Settings behind a # without a space belong to tables that are not there by default.
 # Durations: 90, "90 s", "5 min", "2 h", "7 d".  Sizes: 4096, "64 KiB", "2 MB", "1 GiB".  Modes: "0644".
@@ -38,17 +48,18 @@ Relative paths are relative to the file. Unknown settings are errors.
 
 def sample() -> str:
     """Return the text of `etc/ftpd.toml`."""
-    return "\n".join([_SAMPLE_HEAD, *(_sample_table(table) for table in _tables(Config(), "", with_examples=True) if table.rows)])
+    tables = _tables(Config(), _Walk(with_examples=True, with_values=True))
+    return "\n".join([_SAMPLE_HEAD, *(_sample_table(table) for table in tables if table.rows)])
 
 
 def settings_page() -> str:
     """Return the text of `docs/settings.md`."""
-    return "\n".join([_PAGE_HEAD, *(_page_table(table) for table in _tables(Config(), "", with_examples=True) if table.rows)])
+    return "\n".join([_PAGE_HEAD, *(_page_table(table) for table in _tables(Config(), _Walk(with_examples=True)) if table.rows)])
 
 
 def effective(config: Config) -> str:
     """Return *config* as TOML that gives the same settings again; secrets are shown as `(hidden)`."""
-    return "\n".join(_effective_table(table) for table in _tables(config, "") if table.rows)
+    return "\n".join(_effective_table(table) for table in _tables(config, _Walk()) if table.rows)
 
 
 @attrs.frozen
@@ -71,14 +82,17 @@ class _Table:
 
 @attrs.frozen
 class _Walk:
-    """What stays the same on the way down: whether empty places are shown by an example, and whether this is inside one."""
+    """What stays the same on the way down: whether empty places are shown by an example, with values that stand in for an operator's, and
+    whether this is inside one.
+    """
 
-    with_examples: bool
+    with_examples: bool = False
+    with_values: bool = False
     is_example: bool = False
 
 
-def _tables(value: Any, path: str, *, with_examples: bool = False) -> Iterator[_Table]:
-    yield from _table(value, "[{}]", path, "", _Walk(with_examples))
+def _tables(config: Config, walk: _Walk) -> Iterator[_Table]:
+    yield from _table(config, "[{}]", "", "", walk)
 
 
 def _table(value: Any, header: str, path: str, text: str, walk: _Walk) -> Iterator[_Table]:
@@ -104,11 +118,19 @@ def _members(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def _inner(kind: Any) -> Any:
     """Return the settings class that a field of type *kind* holds, one or several times; None for a plain value."""
+    kind = _present(kind)
     inner = get_args(kind)[-1 if get_origin(kind) is Mapping else 0] if get_args(kind) else kind
     return inner if isinstance(inner, type) and attrs.has(inner) else None
 
 
+def _present(kind: Any) -> Any:
+    """Return what an optional setting is where it is there."""
+    return get_args(kind)[0] if get_origin(kind) is types.UnionType else kind
+
+
 def _inner_tables(field: Any, content: Any, path: str, walk: _Walk) -> Iterator[_Table]:
+    if content is None:
+        return
     text = field.metadata["help"]
     example = attrs.evolve(walk, is_example=True)
     if isinstance(content, Mapping):
@@ -120,14 +142,16 @@ def _inner_tables(field: Any, content: Any, path: str, walk: _Walk) -> Iterator[
         for entry in content:
             yield from _table(entry, "[[{}]]", path, f"{text}  {_REPEAT}", walk)
         if walk.with_examples and not content:
-            for entry in _examples(_inner(field.type)):
+            for entry in _examples(_inner(field.type), walk):
                 yield from _table(entry, "[[{}]]", path, f"{text}  {_REPEAT}", example)
     else:
         yield from _table(content, "[{}]", path, text, walk)
 
 
-def _examples(kind: Any) -> Iterator[Any]:
-    if kind is LoginSettings:
+def _examples(kind: Any, walk: _Walk) -> Iterator[Any]:
+    if walk.with_values and kind in _EXAMPLES:
+        yield _EXAMPLES[kind]
+    elif kind is LoginSettings:
         yield from (
             LoginSettings(kind=name, settings=login.settings())
             for name, login in login_kinds().items()
@@ -173,7 +197,7 @@ def _sentence(field: Any) -> str:
     minimum, maximum = metadata["minimum"], metadata["maximum"]
     words = [
         f"Unit: {metadata['unit']}." if metadata["unit"] else "",
-        f"One of {', '.join(metadata['choices'])}." if metadata["choices"] else "",
+        f"One of {', '.join(filter(None, metadata['choices']))}." if metadata["choices"] else "",
         f"{minimum:g} to {maximum:g}." if minimum is not None and maximum is not None else "",
         f"At least {minimum:g}." if minimum is not None and maximum is None else "",
         f"At most {maximum:g}." if maximum is not None and minimum is None else "",

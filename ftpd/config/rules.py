@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.tree import Config, ListenSettings
+from ftpd.errors import BadArgument
+from ftpd.ftp.hosts import canonical_name, parse_host
 from ftpd.schema import Problem
 
 __all__ = ["problems_of", "warnings_of"]
@@ -22,12 +25,19 @@ def problems_of(config: Config) -> Iterator[Problem]:
     yield from _commands(config)
     yield from _targets(config)
     yield from _logins(config)
+    yield from _protection(config)
+    yield from _hosts(config)
     if "\n" in config.ftp.greeting or "\r" in config.ftp.greeting:
         yield Problem("", "ftp.greeting", "found a line end", "it must be one line")
 
 
 def warnings_of(config: Config, *, has_other_logins: bool = False) -> Iterator[str]:
     """Yield a sentence for each setting that is allowed and dangerous; *has_other_logins*: the program adds checkers of its own."""
+    for listener in config.listen:
+        if listener.old_devices:
+            yield f"{listener.label} takes TLS 1.0 and weak ciphers: give it to old devices only, on a network of their own (old_devices)"
+    if config.ftp.tls.eof == "tolerate":
+        yield "an upload over TLS that somebody cuts off is stored as if it were whole (ftp.tls.eof): set it for the networks of old devices only"
     if config.ftp.plaintext_passwords:
         where = ", ".join(listener.label for listener in config.listen if not _is_loopback(listener.address))
         if where:
@@ -49,6 +59,73 @@ def _listeners(config: Config) -> Iterator[Problem]:
             )
         if one.name and one.name == other.name:
             yield Problem("", f"listen[{second}].name", f"{other.name!r} is the name of listen[{first}] too", "names differ")
+
+
+def _protection(config: Config) -> Iterator[Problem]:
+    """TLS that is demanded and cannot be had, or had and of no use."""
+    rules = config.ftp.tls
+    demands = [("ftp.tls.login", rules.login), ("ftp.tls.data", rules.data)]
+    for index, own in enumerate(rules.networks):
+        if not own.networks:
+            yield Problem("", f"ftp.tls.networks[{index}].networks", "found none", "the networks that these rules are for")
+        demands += [(f"ftp.tls.networks[{index}].login", own.login), (f"ftp.tls.networks[{index}].data", own.data)]
+        yield from _unreachable_data(own.login or rules.login, own.data or rules.data, f"ftp.tls.networks[{index}].data")
+    for index, listener in enumerate(config.listen):
+        demands += [(f"listen[{index}].tls_login", listener.tls_login), (f"listen[{index}].tls_data", listener.tls_data)]
+        login, data = listener.tls_login or rules.login, listener.tls_data or rules.data
+        yield from _unreachable_data(login, data, f"listen[{index}].tls_data" if listener.tls_data else "ftp.tls.data")
+        if listener.implicit_tls and login == "off":
+            yield Problem("", f"listen[{index}].implicit_tls", "set although TLS is off for logins there", "leave one of them out")
+    if config.offers_tls:
+        return
+    for path, wish in demands:
+        if wish == "required":
+            yield Problem("", path, "TLS is required, and there is no certificate", "see tls.certificates and `ftpd cert`")
+    for index, listener in enumerate(config.listen):
+        if listener.implicit_tls:
+            yield Problem("", f"listen[{index}].implicit_tls", "there is no certificate", "see tls.certificates and `ftpd cert`")
+    for path, account in _accounts(config):
+        for field in ("tls", "tls_data"):
+            if getattr(account, field) == "required":
+                yield Problem("", f"{path}.{field}", "TLS is required, and there is no certificate", "see tls.certificates")
+
+
+def _accounts(config: Config) -> Iterator[tuple[str, AccountSettings]]:
+    """Yield every table of an account and its path, those of virtual hosts included."""
+    yield "account", config.account
+    yield from ((f"accounts.{name}", account) for name, account in config.accounts.items())
+    for index, host in enumerate(config.hosts):
+        if host.account is not None:
+            yield f"hosts[{index}].account", host.account
+        yield from ((f"hosts[{index}].accounts.{name}", account) for name, account in (host.accounts or {}).items())
+
+
+def _unreachable_data(login: str, data: str, path: str) -> Iterator[Problem]:
+    if login == "off" and data == "required":
+        yield Problem("", path, "required although TLS is off for the control connection", "PROT P needs AUTH first")
+
+
+def _hosts(config: Config) -> Iterator[Problem]:
+    taken = {canonical_name(name): "ftp.names" for name in config.ftp.names}
+    for index, host in enumerate(config.hosts):
+        if not host.names:
+            yield Problem("", f"hosts[{index}].names", "found none", "at least one name")
+        for name in map(canonical_name, host.names):
+            if not _can_be_said(name):
+                yield Problem("", f"hosts[{index}].names", f"found {name!r}", "write it as DNS has it (xn--...)")
+            if name in taken:
+                yield Problem("", f"hosts[{index}].names", f"{name!r} is in {taken[name]} too", "names differ")
+            taken[name] = f"hosts[{index}].names"
+        if "\n" in host.greeting or "\r" in host.greeting:
+            yield Problem("", f"hosts[{index}].greeting", "found a line end", "it must be one line")
+
+
+def _can_be_said(name: str) -> bool:
+    try:
+        parse_host(name)
+    except BadArgument:
+        return False
+    return True
 
 
 def _collide(one: ListenSettings, other: ListenSettings) -> bool:
@@ -83,8 +160,14 @@ def _commands(config: Config) -> Iterator[Problem]:
 
 
 def _logins(config: Config) -> Iterator[Problem]:
-    for name in sorted({"anonymous", *config.anonymous.names} & config.accounts.keys() if config.anonymous.enabled else ()):
-        yield Problem("", f"accounts.{name}", "this name logs in anonymously", "use the [anonymous] table")
+    yield from _anonymous_accounts(config.anonymous, config.accounts, "accounts")
+    for index, host in enumerate(config.hosts):
+        yield from _anonymous_accounts(host.anonymous or config.anonymous, host.accounts or {}, f"hosts[{index}].accounts")
+
+
+def _anonymous_accounts(anonymous: AnonymousSettings, accounts: Mapping[str, AccountSettings], path: str) -> Iterator[Problem]:
+    for name in sorted({"anonymous", *anonymous.names} & accounts.keys() if anonymous.enabled else ()):
+        yield Problem("", f"{path}.{name}", "this name logs in anonymously", "use the [anonymous] table")
 
 
 def _targets(config: Config) -> Iterator[Problem]:

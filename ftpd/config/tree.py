@@ -17,10 +17,12 @@ from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.ftp.settings import FTPSettings
 from ftpd.logs.settings import LogSettings
 from ftpd.schema import FilePath, Unfit, setting
+from ftpd.tls.settings import CertificateSettings, TLSSettings
 
 __all__ = [
     "Config",
     "ExtensionSettings",
+    "HostSettings",
     "ListenSettings",
     "LoginSettings",
     "StorageSettings",
@@ -42,6 +44,16 @@ class ListenSettings:
         "127.0.0.1", help="IP address to listen on: 0.0.0.0 for every IPv4 address, :: for every IPv6 address (list both for both)."
     )
     port: int = setting(_STANDARD_PORT, help="TCP port; 21 is the standard one; 0: any free one.", minimum=0, maximum=65535)
+    implicit_tls: bool = setting(False, help="Whether TLS begins with the connection (ftps://, port 990), without AUTH.")
+    tls_login: str = setting(
+        "", help="As ftp.tls.login, for this listener; empty: as there.", choices=("", "off", "allowed", "required")
+    )
+    tls_data: str = setting(
+        "", help="As ftp.tls.data, for this listener; empty: as there.", choices=("", "off", "allowed", "required")
+    )
+    old_devices: bool = setting(
+        False, help="Take TLS 1.0 and weak ciphers here, for devices that know nothing newer; give them a listener of their own."
+    )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -84,6 +96,23 @@ class LoginSettings:
 
 
 @attrs.frozen
+class HostSettings:
+    """One `[[hosts]]` table: another server under another name (RFC 7151), chosen by SNI or HOST.  What it leaves out is as in the rest.
+
+    It may have `[hosts.storage]`, `[[hosts.login]]`, `[hosts.anonymous]`, `[hosts.account]` and `[hosts.accounts.NAME]` of its own.
+    """
+
+    names: tuple[str, ...] = setting((), help="Its names.")
+    greeting: str = setting("", help="Text of its 220; empty: ftp.greeting.")
+    certificates: tuple[CertificateSettings, ...] = setting((), help="Its certificates; none: those of [tls].")
+    storage: StorageSettings | None = setting(None, help="Where its files are.")
+    login: tuple[LoginSettings, ...] | None = setting(None, help="Who may log in there.")
+    anonymous: AnonymousSettings | None = setting(None, help="Its logins without a password.")
+    account: AccountSettings | None = setting(None, help="What its accounts may do that have no table of their own.")
+    accounts: Mapping[str, AccountSettings] | None = setting(None, help="What single accounts may do there.")
+
+
+@attrs.frozen
 class ExtensionSettings:
     """The `[extensions]` table."""
 
@@ -98,6 +127,8 @@ class Config:
 
     listen: tuple[ListenSettings, ...] = setting((ListenSettings(),), help="Where clients connect.")
     ftp: FTPSettings = setting(factory=FTPSettings, help="The FTP protocol.")
+    tls: TLSSettings = setting(factory=TLSSettings, help="Certificates, and what TLS may be.")
+    hosts: tuple[HostSettings, ...] = setting((), help="Virtual hosts.")
     storage: StorageSettings = setting(factory=StorageSettings, help="Where the files are.")
     login: tuple[LoginSettings, ...] = setting((), help="Who may log in with a password; none: nobody.")
     anonymous: AnonymousSettings = setting(factory=AnonymousSettings, help="Logins without a password.")
@@ -106,3 +137,8 @@ class Config:
     limits: LimitSettings = setting(factory=LimitSettings, help="How many, how often, and when to turn away.")
     log: LogSettings = setting(factory=LogSettings, help="What is written where.")
     extensions: ExtensionSettings = setting(factory=ExtensionSettings, help="Parts of the server that come from elsewhere.")
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether there is any certificate."""
+        return bool(self.tls.certificates) or any(host.certificates for host in self.hosts)

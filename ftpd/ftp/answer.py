@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from ftpd.errors import BadParameter, NotLoggedIn, NotOffered, UnknownCommand
 from ftpd.ftp.command import Command
 from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.protection import demand_protection
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.lines import TooLong
 from ftpd.ftp.wire.replies import Reply
@@ -55,6 +56,7 @@ async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
         if row.needs_login and not session.is_logged_in:
             raise NotLoggedIn("Log in with USER and PASS first")
         if row.needs_data:
+            demand_protection(session)
             session.demand_data()
         return await row.run(session, row.takes(session, decode_name(argument)))
     except CancelledError:

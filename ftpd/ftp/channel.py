@@ -19,10 +19,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.errors import TooManySessions
-from ftpd.events import LoggedOut, SessionClosed, SessionOpened, SessionRefused
+from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused
 from ftpd.ftp.answer import answer, row_of
 from ftpd.ftp.direct import writer_for
 from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.hosts import canonical_name
 from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import LineReader, TooLong
@@ -30,6 +31,8 @@ from ftpd.ftp.wire.replies import Reply, encode
 
 if TYPE_CHECKING:
     from ftpd.ftp.factory import FTPFactory
+    from ftpd.ftp.layer import TLSLayer
+    from ftpd.values import TLSFacts
 
 __all__ = ["ControlChannel"]
 
@@ -73,6 +76,7 @@ class ControlChannel(Protocol):
         self._aside: Deferred[Reply] | None = None
         self._out: list[bytes] = []
         self._after_reply: list[Callable[[], None]] = []
+        self._layer: TLSLayer | None = None
         self._is_working = False
         self._is_transferring = False  # the running command moves data: ABOR stops it
         self._is_blocked = False  # the client does not read its replies
@@ -85,7 +89,8 @@ class ControlChannel(Protocol):
     def connectionMade(self) -> None:
         assert self.transport is not None, "Twisted sets the transport first"
         self._line = cast(Transport, self.transport)
-        self._write: Callable[[bytes], None] = writer_for(self.transport)
+        self._send: Callable[[bytes], None] = writer_for(self.transport)
+        self._write = self._send
         self._tune_socket()
         self._line.registerProducer(self, True)
         peer = self.factory.peer_of(self.transport)
@@ -98,24 +103,40 @@ class ControlChannel(Protocol):
             self._say_last(reply_for(refusal))
             return
         self.session = Session(self.factory, self, peer, visit)
+        if peer.tls is not None and self.factory.needs_own_tls:
+            self._log.error("an endpoint does TLS itself, so that data_resumption = required cannot be kept: nobody is served")
+            self._say_last(Reply(421, "This server is not set up right; the operator's log tells more."))
+            return
         if self.factory.events.wants(SessionOpened):
             self.session.publish(SessionOpened(peer=peer))
-        self.send(Reply(220, self.factory.greeting()))
-        self.flush()
+        if self.factory.is_implicit and self.factory.contexts is not None:
+            self.session.protection.begin(self.factory.contexts.for_session(), is_private=self.session.policy.data != "off")
+            self._begin_tls(self.session, self._greet)
+        else:
+            self._greet()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._closing_since is not None or self.session is None:
-            return
+        layer = self._layer
+        if layer is not None:
+            data = self._uncovered(data)
+        if data and self._closing_since is None and self.session is not None:
+            self._hear(self.session, data)
+        if layer is not None and layer.is_ended and not layer.is_leaving:
+            self._close()  # the client is leaving, and what it said before is answered
+
+    def _hear(self, session: Session, data: bytes) -> None:
         lines = self._reader.feed(data)
         if lines:  # not any byte: a line that drips in and never ends would keep its session for ever
             self.last_heard = self.factory.reactor.seconds()
         self._waiting += lines
         if self._running is not None:
-            self._heed_abort(self.session)
+            self._heed_abort(session)
         self._work()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_lost = True
+        if self._layer is not None:
+            self._layer.close()
         if self._closing_since is None:
             self._closing_since = self.factory.reactor.seconds()
         session = self.session
@@ -147,6 +168,15 @@ class ControlChannel(Protocol):
     def close_after_reply(self) -> None:
         self._after_reply.append(self.hang_up)
 
+    def put_on_tls(self) -> None:
+        self._after_reply.append(self._put_on_tls)
+
+    def take_off_tls(self) -> bool:
+        if self._layer is None:
+            return False
+        self._after_reply.append(self._layer.leave)
+        return True
+
     def after_reply(self, action: Callable[[], None]) -> None:
         self._after_reply.append(action)
 
@@ -155,10 +185,7 @@ class ControlChannel(Protocol):
     def hang_up(self) -> None:
         """Let what is written go out, then close; a client that does not take it in time is cut off by `sweep`."""
         self._waiting.clear()
-        if self._closing_since is None:
-            self._closing_since = self.factory.reactor.seconds()
-            self._line.unregisterProducer()
-            self._line.loseConnection()
+        self._close()
 
     def dismiss(self, stop: Stop, reply: Reply) -> None:
         """Say 421 and close; a command under way is cancelled and gets its own reply first."""
@@ -306,7 +333,74 @@ class ControlChannel(Protocol):
         if self._running is not None:
             self._running.cancel()
 
+    # TLS.
+
+    def _put_on_tls(self) -> None:
+        """Answer AUTH's 234 with deeds: what came in clear behind it is dropped (RFC 4217 15, plaintext injection)."""
+        self._reader.clear()
+        self._waiting.clear()
+        if self.session is not None and not self._is_lost:
+            self._begin_tls(self.session, lambda: None)
+
+    def _begin_tls(self, session: Session, then: Callable[[], None]) -> None:
+        from ftpd.ftp.layer import TLSLayer  # with OpenSSL: not for sessions in clear
+        from ftpd.transfer.tunnel import Tunnel
+
+        def established(facts: TLSFacts) -> None:
+            session.peer = session.peer._replace(tls=facts)
+            if self._agree_on_host(session, facts.server_name):
+                then()
+
+        self._layer = TLSLayer(Tunnel(session.protection.context), self._send, established)
+        self._write = self._layer.write
+
+    def _agree_on_host(self, session: Session, server_name: str) -> bool:
+        """Let SNI choose the virtual host; one that HOST has chosen before has to be the same (RFC 7151 4)."""
+        if not server_name:
+            return True
+        virtual = self.factory.hosts.get(canonical_name(server_name))
+        if session.is_host_named and virtual is not session.host:
+            self._say_last(Reply(421, "TLS was begun with another name than HOST has named; closing."))
+            return False
+        session.host = virtual
+        return True
+
+    def _uncovered(self, wire: bytes) -> bytes:
+        """Return what *wire* says in clear; where it breaks TLS, tell the operator and close."""
+        layer, session = self._layer, self.session
+        if layer is None or session is None or self._closing_since is not None:
+            return b""
+        try:
+            data = layer.received(wire)
+        except ConnectionError as error:
+            self._fail_tls(session, layer, str(error))
+            return b""
+        if layer.is_ended and layer.is_leaving:
+            self._take_off_tls(layer)
+        return data
+
+    def _fail_tls(self, session: Session, layer: TLSLayer, reason: str) -> None:
+        if session.peer.tls is None and not session.protection.was_cleared:
+            session.publish(HandshakeFailed(peer=session.peer, reason=reason))
+        else:
+            self._log.warn("[{session}] TLS broke: {reason}", session=session.peer.session, reason=reason)
+        if layer.speaks_tls:
+            self.hang_up()
+        else:
+            self._say_last(Reply(421, "TLS is spoken here now; closing."))
+
+    def _take_off_tls(self, layer: TLSLayer) -> None:
+        """The client has answered our close_notify, or speaks in clear already: the connection goes on in clear (CCC)."""
+        layer.close()
+        self._layer = None
+        self._write = self._send
+
     # Bytes.
+
+    def _greet(self) -> None:
+        session = self.session
+        self.send(Reply(220, session.greeting if session is not None else self.factory.greeting()))
+        self.flush()
 
     def _say_last(self, reply: Reply) -> None:
         self.send(reply)
@@ -339,6 +433,15 @@ class ControlChannel(Protocol):
             self._line.getHandle().setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
 
     # The end.
+
+    def _close(self) -> None:
+        """Say no more; a QUIT that waits for the end of a transfer is remembered."""
+        if self._closing_since is None:
+            self._closing_since = self.factory.reactor.seconds()
+            if self._layer is not None:
+                self._layer.say_end()
+            self._line.unregisterProducer()
+            self._line.loseConnection()
 
     def _end(self, reason: Callable[[], str]) -> None:
         """Give back what the session holds: data port, login, its place among the sessions.  Once."""

@@ -39,6 +39,8 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.BadParameter: 504,
     errors.NotLoggedIn: 530,
     errors.NeedsTLS: 534,
+    errors.NeedsProtection: 521,
+    errors.DataNotProtected: 522,
     errors.TooManySessions: 421,
     errors.DataConnectionFailed: 425,
     errors.TransferCut: 426,

@@ -25,6 +25,8 @@ from ftpd.ftp.channel import ControlChannel
 from ftpd.ftp.command import Command, CommandTable
 from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
 from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.hosts import Host, canonical_name
+from ftpd.ftp.protection import Policy, SessionContexts, policy_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
@@ -49,9 +51,10 @@ class FTPFactory(ServerFactory):
     *settings*, *limits* on sessions and failed logins, *events* for observers, *data_ports*, the table of *commands*
     (`{**standard_commands(), b"XFOO": foo}`), the *listener*'s name in events, and *anonymous_names* where there are several.
     `logs_commands` writes one debug line for each command.  *text_credentials* says whether the portal's checkers want names and passwords as
-    text, True, or as bytes, False; None goes by `shell_logins.takes_text`.
+    text, True, or as bytes, False; None goes by `shell_logins.takes_text`.  *contexts* makes TLS possible; with *is_implicit* every connection
+    begins with it.  *hosts* are the virtual hosts by their names.
 
-    Raises `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
+    Raises `ValueError` for *is_implicit* without *contexts*, and `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
     """
 
     refusal = encode(Reply(421, "The server has no room for another client now; try again later."))
@@ -74,6 +77,9 @@ class FTPFactory(ServerFactory):
         listener: str = "",
         logs_commands: bool = False,
         text_credentials: bool | None = None,
+        contexts: SessionContexts | None = None,
+        is_implicit: bool = False,
+        hosts: Iterable[tuple[str, Host]] = (),
         reactor: Reactor | None = None,
     ) -> None:
         self.portal = portal
@@ -89,6 +95,11 @@ class FTPFactory(ServerFactory):
         self._given_ports = data_ports
         self.listener = listener
         self.logs_commands = logs_commands
+        if is_implicit and contexts is None:
+            raise ValueError("implicit TLS needs contexts")
+        self.contexts = contexts
+        self.is_implicit = is_implicit
+        self.hosts: Mapping[str, Host] = {canonical_name(name): host for name, host in hosts}
         known = commands if commands is not None else standard_commands()
         self.commands = self._offered(known)
         self.known_verbs = KNOWN_VERBS | known.keys()
@@ -171,6 +182,19 @@ class FTPFactory(ServerFactory):
     def peer_of(self, transport: ITransport) -> Peer:
         return peer_of(transport, "ftp", self.listener)
 
+    @property
+    def needs_own_tls(self) -> bool:
+        """Whether data connections have to prove whose they are, which they can only with our own TLS on the control connection."""
+        return self.contexts is not None and self.settings.tls.data_resumption == "required"
+
+    def policy_for(self, address: str) -> Policy:
+        """What is demanded of a client at *address*."""
+        return self._policy if self._policy is not None else policy_for(self.settings.tls, address)
+
+    def is_called(self, name: str, local_address: str) -> bool:
+        """Whether HOST may say *name* and mean what is no virtual host: reached at *local_address*."""
+        return name == local_address or name in map(canonical_name, self.settings.names)
+
     def greeting(self) -> str:
         return self.settings.greeting
 
@@ -219,6 +243,7 @@ class FTPFactory(ServerFactory):
         self.data_ports: DataPorts = self._given_ports or DataPortFactory(
             self.reactor, passive.ports, self.settings.timeouts.data_connect, active.source_port
         )
+        self._policy = None if self.settings.tls.networks else policy_for(self.settings.tls, "")
         self.announcement = Announcement(passive, self._resolve, self.reactor.seconds)
 
     def _resolve(self, name: str) -> Deferred[str]:

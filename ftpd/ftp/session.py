@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from twisted.cred.portal import Portal
 from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed, NotLoggedIn
+from ftpd.ftp.hosts import Host
+from ftpd.ftp.protection import Protection
 from ftpd.ftp.states import Representation, Stop
 from ftpd.ftp.wire.facts import DEFAULT_FACTS
 from ftpd.ftp.wire.replies import Reply
@@ -38,6 +41,12 @@ class Channel(Protocol):
 
     def flush(self) -> None:
         """Let what was sent go out now, rather than together with what follows."""
+
+    def put_on_tls(self) -> None:
+        """Protect the control connection once the reply under way is out; what the client sent in clear before counts no more."""
+
+    def take_off_tls(self) -> bool:
+        """Go back to clear once the reply under way is out (CCC); False where the protection is not ours."""
 
     def after_reply(self, action: Callable[[], None]) -> None:
         """Call *action*, which never raises, once the final reply is out, or the connection is lost.
@@ -76,11 +85,15 @@ class Session:
         "expected_size",
         "factory",
         "facts",
+        "host",
         "idle_seconds",
         "is_extended_only",
+        "is_host_named",
         "logout",
         "opened",
         "peer",
+        "policy",
+        "protection",
         "rename_from",
         "representation",
         "restart",
@@ -99,6 +112,10 @@ class Session:
         self.channel = channel
         self.peer = peer
         self.visit = visit
+        self.host: Host | None = None  # chosen by HOST or SNI; None: the factory's own
+        self.is_host_named = False  # by HOST
+        self.policy = factory.policy_for(peer.address)
+        self.protection = Protection()
         self.opened = factory.reactor.seconds()
         self.idle_seconds: float = factory.settings.timeouts.idle
         self.client = ""
@@ -112,6 +129,28 @@ class Session:
         self.cwd = ROOT
         self.rename_from: VirtualPath | None = None
         self.reset_parameters()
+
+    # The virtual host, or else the factory's own.
+
+    @property
+    def portal(self) -> Portal | None:
+        return self.host.portal if self.host is not None else self.factory.portal
+
+    @property
+    def greeting(self) -> str:
+        return self.host.greeting if self.host is not None else self.factory.greeting()
+
+    def is_anonymous(self, name: str) -> bool:
+        """Whether *name* logs in without a password on this host."""
+        if self.host is None:
+            return self.factory.is_anonymous(name)
+        return name.lower() in map(str.lower, self.host.anonymous_names)
+
+    def forget_host(self) -> None:
+        """Take back what HOST has named (REIN, RFC 7151 3.3); what TLS was told stays, for the connection has that host's certificate."""
+        if self.is_host_named and not (self.peer.tls is not None and self.peer.tls.server_name):
+            self.host = None
+        self.is_host_named = False
 
     # Login.
 
@@ -168,8 +207,9 @@ class Session:
         self.close_data()
 
     def reset_parameters(self) -> None:
-        """Back to what a new connection has (REIN): TYPE, REST, RNFR, EPSV ALL, facts, umask, data port."""
+        """Back to what a new connection has (REIN): TYPE, PROT, REST, RNFR, EPSV ALL, facts, umask, data port."""
         self.close_data()
+        self.protection.reset()
         self.representation = Representation(self.factory.settings.default_type)
         self.restart = 0
         self.rename_from = None

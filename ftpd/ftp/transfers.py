@@ -12,9 +12,10 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from ftpd.errors import BadOffset, DataConnectionFailed, NoSpace, OverQuota, TransferCut
+from ftpd.errors import BadOffset, DataConnectionFailed, DataNotProtected, NoSpace, OverQuota, TransferCut
 from ftpd.events import TransferEnded
 from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.protectedport import ProtectedPort
 from ftpd.ftp.session import Session, Transfer
 from ftpd.ftp.states import Representation
 from ftpd.ftp.wire.newlines import from_network, to_network
@@ -29,7 +30,9 @@ __all__ = ["receive", "send", "send_listing"]
 _log = Logger()
 
 _COMPLETE: Final = Reply(226, "Transfer complete.")
-_AFTER_150: Final = frozenset({425, 426, 451, 551, 552})  # the failures that RFC 959 5.4 has once a transfer was announced
+_AFTER_150: Final = frozenset(
+    {425, 426, 451, 522, 551, 552}
+)  # the failures that RFC 959 5.4 and RFC 4217 10 have once a transfer was announced
 
 
 async def send(session: Session, command: str, path: VirtualPath, file: ReadableFile) -> Reply:
@@ -90,14 +93,16 @@ def _announce(session: Session, what: str, is_whole: bool = False) -> None:
 async def _move(session: Session, transfer: Transfer, choose: Callable[[DataConnection], Pump]) -> TransferResult:
     """Open the data connection and run the pump over it; every way to fail is in the result."""
     port = session.take_data()
+    if session.protection.is_private and not isinstance(port, ProtectedPort):
+        port = ProtectedPort(session, port)
     try:
         connection = await port.open()
-    except (CancelledError, DataConnectionFailed) as error:
-        port.close()
+    except (CancelledError, DataConnectionFailed, DataNotProtected) as error:
+        session.channel.after_reply(port.close)
         seconds = session.factory.reactor.seconds() - transfer.started
-        if isinstance(error, DataConnectionFailed):
-            return TransferResult(0, seconds, Outcome.PEER_FAULT, error)
-        return TransferResult(0, seconds, Outcome.CANCELLED)
+        if isinstance(error, CancelledError):
+            return TransferResult(0, seconds, Outcome.CANCELLED)
+        return TransferResult(0, seconds, Outcome.PEER_FAULT, error)
     session.channel.after_reply(connection.close)  # a download's end is sent by its pump, and nobody waits for an upload's
     transfer.pump = choose(connection)
     return await transfer.pump.start()

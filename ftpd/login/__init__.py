@@ -7,7 +7,8 @@ Each is a cred `ICredentialsChecker` and its kind object (`interfaces.ILoginKind
 * `memory`: passwords in memory, for a generated account.
 * `anonymous`: everybody.
 * `twisted_plugins`: whatever `twistd --auth` can name.
+* `certificate`: the client's certificate, alone or beside the password.
 * `chain`: several of them asked in turn.
 """
 
-__all__ = ["anonymous", "chain", "credentials", "hashing", "htpasswd", "memory", "password_file", "twisted_plugins"]
+__all__ = ["anonymous", "certificate", "chain", "credentials", "hashing", "htpasswd", "memory", "password_file", "twisted_plugins"]

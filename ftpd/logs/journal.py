@@ -12,8 +12,10 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 
 from ftpd.events import (
+    DataNotResumed,
     Event,
     FileChanged,
+    HandshakeFailed,
     LoggedIn,
     LoggedOut,
     LoginFailed,
@@ -22,7 +24,7 @@ from ftpd.events import (
     SessionRefused,
     TransferEnded,
 )
-from ftpd.values import Outcome, Peer
+from ftpd.values import Outcome, Peer, TLSFacts
 
 __all__ = ["FIELDS", "Journal"]
 
@@ -45,6 +47,8 @@ FIELDS = (
     "cause",
     "reason",
     "client",
+    "tls",
+    "certificate",
 )
 """The fields that targets write; any other that a line carries stays inside the process."""
 
@@ -126,6 +130,21 @@ def _closing(event: SessionClosed) -> Fields:
     return {"account": event.account or "", "seconds": event.seconds, "reason": event.reason}
 
 
+def _login(event: LoggedIn) -> Fields:
+    tls = event.peer.tls
+    if tls is None:
+        return {"account": event.account, "tls": "in clear", "certificate": ""}
+    certificate = tls.client.subject if tls.client is not None else ""
+    return {"account": event.account, "tls": _protection(tls), "certificate": certificate}
+
+
+def _protection(tls: TLSFacts) -> str:
+    """Version, cipher, group and whether the session was resumed, in one field: `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 new`."""
+    if not tls.version:
+        return "TLS of the endpoint"
+    return " ".join(part for part in (tls.version, tls.cipher, tls.group, "resumed" if tls.is_resumed else "new") if part)
+
+
 _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
     SessionOpened: ("session-opened", LogLevel.debug, "[{session}] {peer} connected", lambda event: {}),
     SessionRefused: (
@@ -135,7 +154,19 @@ _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
         lambda event: {"reason": event.reason},
     ),
     SessionClosed: ("session-closed", LogLevel.debug, "[{session}] {peer} gone after {seconds:.1f} s: {reason}", _closing),
-    LoggedIn: ("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account}", lambda event: {"account": event.account}),
+    HandshakeFailed: (
+        "handshake-failed",
+        LogLevel.warn,
+        "[{session}] {peer} TLS handshake failed: {reason}",
+        lambda event: {"reason": event.reason},
+    ),
+    DataNotResumed: (
+        "data-not-resumed",
+        LogLevel.warn,
+        "[{session}] {account} {peer} data connections do not resume the TLS session: nothing proves that they are the client's",
+        lambda event: {"account": event.account},
+    ),
+    LoggedIn: ("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account} ({tls})", _login),
     LoginFailed: (
         "login-failed",
         LogLevel.warn,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
@@ -27,6 +27,11 @@ from ftpd.paths import decode_name
 from ftpd.testing.dataports import MemoryConnection, MemoryDataPort
 from ftpd.testing.server import PASSWORD, Server
 
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from ftpd.testing.tls_client import TLSClient
+
 __all__ = ["Dialogue"]
 
 _PRODUCER_LIMIT: Final = 64 * 1024  # bytes unread before a transport asks for a pause, as Twisted's does
@@ -40,6 +45,10 @@ class Dialogue:
     by itself before a transfer command, unless the transcript announced one.  Further arguments are those of :class:`Server`.
     Every step returns the dialogue, so that steps can be chained; a step that is not as expected raises `AssertionError` with what was
     expected and what was heard.
+
+        Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234).shakes_hands().says("PBSZ 0").hears(200)
+
+    TLS is for the control connection; a data connection in memory has none.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class Dialogue:
         self._unparsed = b""
         self._begun: Reply | None = None
         self._is_over = False
+        self.tls: TLSClient | None = None
         self.transport = _Transport(_address(local_address, 21), _address(address, 40000))
         self.channel: ControlChannel = self.server.factory.buildProtocol(None)
         self.transport.hear = self._hear
@@ -84,6 +94,29 @@ class Dialogue:
         """Send *data* as it is, in one piece: several commands, parts of one, or anything."""
         self._note(f"C: {data!r}")
         return self._send(data)
+
+    def shakes_hands(self, name: str = "", *, context: SSL.Context | None = None) -> Self:
+        """Begin TLS, with *name* as SNI and a *context* of one's own: after AUTH's 234, or at once where it is implicit.
+
+        Everything that follows goes through it, except what is `injected`.
+        """
+        from ftpd.testing.tls_client import TLSClient  # with OpenSSL: not for dialogues in clear
+
+        self._note(f"C: (TLS handshake{f' for {name}' if name else ''})")
+        self.tls = TLSClient(name, context=context)
+        return self._send_wire(self.tls.outgoing())
+
+    def injected(self, data: bytes) -> Self:
+        """Put *data* on the wire past TLS, as somebody does who sits in between."""
+        self._note(f"C: (injected) {data!r}")
+        return self._send_wire(data)
+
+    def says_end(self) -> Self:
+        """Say close_notify: what the client says from now on is in clear (CCC)."""
+        assert self.tls is not None, "there is no TLS"
+        self._note("C: (close_notify)")
+        tls, self.tls = self.tls, None
+        return self._send_wire(tls.say_end())
 
     def sends(self, data: bytes) -> Self:
         """Send *data* over the data connection."""
@@ -252,6 +285,9 @@ class Dialogue:
                 connection.stop_reading()
 
     def _send(self, data: bytes) -> Self:
+        return self._send_wire(data if self.tls is None else self.tls.encrypt(data))
+
+    def _send_wire(self, data: bytes) -> Self:
         self._unsent += data
         return self._settle()
 
@@ -275,7 +311,10 @@ class Dialogue:
             self.channel.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
 
     def _hear(self, data: bytes) -> None:
-        """Cut what the server wrote into replies."""
+        """Cut what the server wrote into replies; behind its close_notify it is in clear again."""
+        if self.tls is not None and not self.tls.has_heard_end:
+            data = self.tls.feed(data)
+            self._unsent += self.tls.outgoing()
         *lines, self._unparsed = (self._unparsed + data).split(b"\r\n")
         for line in lines:
             self._hear_line(line.decode("utf-8", "surrogateescape"))

@@ -13,7 +13,7 @@ inherits :class:`ReadOnlyContract`, and holds :data:`READ_ONLY_TREE`.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -91,6 +91,16 @@ class _Shorthands:
     """What the tests say in one word: `ann` is who works, `bob` is somebody else."""
 
     _files: Filesystem | None = None
+    _opened: tuple[Filesystem, ...] = ()
+
+    @pytest.fixture(autouse=True)
+    def _end(self) -> Iterator[None]:
+        """Close what a test has opened: a thousand tests hold many descriptors, and select() ends at number 1023."""
+        yield
+        for files in self._opened:
+            self.run(files.close())
+        if hasattr(self, "_store"):
+            self.run(self._store.close())
 
     def make_store(self) -> Store:
         """Return a new, empty store."""
@@ -117,7 +127,9 @@ class _Shorthands:
         return self.open("bob")
 
     def open(self, name: str, **facts: Any) -> Filesystem:
-        return self.run(self.store.open(Account(name, **facts)))
+        files = self.run(self.store.open(Account(name, **facts)))
+        self._opened += (files,)
+        return files
 
     def begin(
         self, text: str, mode: WriteMode = WriteMode.REPLACE, offset: int = 0, files: Filesystem | None = None, **more: Any

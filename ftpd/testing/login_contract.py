@@ -23,9 +23,11 @@ from twisted.python.failure import Failure
 from zope.interface import provider
 from zope.interface.verify import verifyObject
 
+from ftpd.login.certificate import AccountsOf, CertificateCredentials, ICertificate
 from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, WrongPassword
+from ftpd.values import ClientCertificate
 
-__all__ = ["AnonymousLoginContract", "PasswordLoginContract", "answer", "recorded_log"]
+__all__ = ["AnonymousLoginContract", "CertificateLoginContract", "PasswordLoginContract", "answer", "recorded_log"]
 
 _ANN = b"ann"
 _PASSWORD = b"correct horse"
@@ -149,3 +151,52 @@ class AnonymousLoginContract:
 
     def test_the_avatar_is_creds_anonymous(self) -> None:
         assert answer(self.make_checker(), AnonymousCredentials(b"guest@example.org")) == ANONYMOUS
+
+
+class CertificateLoginContract:
+    """For checkers of `ICertificate`."""
+
+    def make_checker(self, accounts_of: AccountsOf) -> Any:
+        """Return a checker that lets a certificate in as each of the accounts that *accounts_of* names for it."""
+        raise NotImplementedError
+
+    def ask(self, accounts: tuple[str, ...], name: bytes) -> Any:
+        """Return the answer to a login as *name* with a certificate that stands for *accounts*."""
+        certificate = ClientCertificate(subject="CN=scanner-7", common_name="scanner-7", emails=(), fingerprint="ab" * 32)
+        return answer(self.make_checker(lambda _: accounts), CertificateCredentials(name, certificate))
+
+    def test_it_is_a_checker_of_certificates(self) -> None:
+        checker = self.make_checker(lambda _: ())
+        assert verifyObject(ICredentialsChecker, checker)
+        assert ICertificate in checker.credentialInterfaces
+
+    def test_the_certificate_of_the_account_gives_the_name_as_bytes(self) -> None:
+        assert self.ask(("ann",), _ANN) == b"ann"
+
+    def test_the_certificate_is_what_is_judged(self) -> None:
+        checker = self.make_checker(lambda certificate: (certificate.common_name,))
+        certificate = ClientCertificate(subject="CN=ann", common_name="ann", emails=(), fingerprint="ab" * 32)
+        assert answer(checker, CertificateCredentials(_ANN, certificate)) == b"ann"
+        with pytest.raises(UnauthorizedLogin):
+            answer(checker, CertificateCredentials(b"bob", certificate))
+
+    @pytest.mark.parametrize("name", [b"ann@example.com", b"ann@example.org"])
+    def test_a_certificate_of_several_accounts_logs_in_as_each(self, name: bytes) -> None:
+        assert self.ask(("ann@example.com", "ann@example.org"), name) == name
+
+    def test_the_certificate_of_another_account_is_refused(self) -> None:
+        with pytest.raises(UnauthorizedLogin):
+            self.ask(("bob",), _ANN)
+
+    @pytest.mark.parametrize("name", [b"ann", b"", b"scanner-7"])
+    def test_a_certificate_of_no_account_is_refused(self, name: bytes) -> None:
+        with pytest.raises(UnauthorizedLogin):
+            self.ask((), name)
+
+    @pytest.mark.parametrize("name", [b"", b"ANN", b"ann ", b"ann\0", b"ann\n", b"an", b"anna", b"\xff\xfe", b"n" * 10_000])
+    def test_a_name_that_is_only_like_the_accounts_is_refused(self, name: bytes) -> None:
+        with pytest.raises(UnauthorizedLogin):
+            self.ask(("ann",), name)
+
+    def test_a_name_beyond_ascii_is_compared_as_utf8(self) -> None:
+        assert self.ask(("zoë",), "zoë".encode()) == b"zo\xc3\xab"

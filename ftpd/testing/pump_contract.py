@@ -5,7 +5,8 @@
             return MyPump(reactor, connection, file, wanted)
 
 Both run over real TCP on loopback, with a reactor of the test's own: what a kernel says of resets, half-closes and full buffers is what is
-to be judged here.  `Line` and `drive` are of use for tests of one pump alone.
+to be judged here.  `Line` and `drive` are of use for tests of one pump alone.  With `line_kind = TLSLine` a kit runs over TLS, for pumps
+that go without the socket.
 """
 
 from __future__ import annotations
@@ -13,27 +14,47 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import select
 import socket as sockets
 import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import FileTransferError, IntegrityLost, NoSpace, OverQuota, from_oserror
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.spi import Pump
+from ftpd.testing.certificates import make_certificate
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.pump import Stalled
+from ftpd.transfer.tls import TLSConnection
+from ftpd.transfer.tunnel import Tunnel
 from ftpd.values import FileInfo, FileKind, Outcome, TransferResult, Wanted
 
-__all__ = ["DiskFile", "Line", "ReceiverContract", "SenderContract", "drive", "every", "pattern", "private_reactor", "turn"]
+__all__ = [
+    "CountingConnection",
+    "DiskFile",
+    "Line",
+    "ReceiverContract",
+    "SenderContract",
+    "TLSLine",
+    "drive",
+    "every",
+    "pattern",
+    "private_reactor",
+    "tls_context",
+    "turn",
+]
 
 _MIB: Final = 1024 * 1024
 _AT_MOST_SECONDS: Final = 60.0
@@ -121,7 +142,7 @@ class CountingConnection(SocketConnection):
 class Line:
     """A TCP connection on loopback: `connection` is the server's end, `client` the raw socket of the other, both non-blocking.
 
-    With *is_narrow* both kernels buffer a few KiB only, so that little data suffices to fill them.
+    `below` is the server's socket, and `connection` too where no TLS lies between.  With *is_narrow* both kernels buffer a few KiB only, so that little data suffices to fill them.
     """
 
     def __init__(self, reactor: Any, *, is_narrow: bool = False) -> None:
@@ -135,7 +156,8 @@ class Line:
             server.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, _SMALL_BUFFER)
         self.client.setblocking(False)
         server.setblocking(False)
-        self.connection = CountingConnection(reactor, server)
+        self.below = CountingConnection(reactor, server)
+        self.connection: Any = self.below
         self.received = bytearray()
         self.unsent = b""
         self.has_seen_end = False
@@ -178,9 +200,98 @@ class Line:
         self.client.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
         self.client.close()
 
+    def unread(self) -> int:
+        """Take what the client sent and nobody has read, once it is here; return how many bytes that is."""
+        arrival = select.poll()
+        arrival.register(self.below, select.POLLIN)
+        arrival.poll(_AT_MOST_SECONDS * 1000)
+        return self.below.receive_into(bytearray(_MIB))
+
     def close(self) -> None:
         self.connection.close()
         self.client.close()
+
+
+@cache
+def _certificate() -> tuple[Any, Any]:
+    identity = make_certificate()
+    return identity.parsed, load_pem_private_key(identity.key, None)
+
+
+def tls_context(certificate: Any = None, key: Any = None) -> SSL.Context:
+    """Return a context as one control session has it; of a certificate of the kit's own unless one is given."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    if certificate is None:
+        certificate, key = _certificate()
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
+    context.set_session_id(b"ftpd")
+    context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.clear_mode(1)  # SSL_MODE_ENABLE_PARTIAL_WRITE
+    return context
+
+
+class TLSLine(Line):
+    """A line with TLS on it, whose handshake is done; what the client reads and writes goes through its own tunnel."""
+
+    def __init__(self, reactor: Any, *, is_narrow: bool = False) -> None:
+        super().__init__(reactor, is_narrow=is_narrow)
+        self.tunnel = Tunnel(SSL.Context(SSL.TLS_CLIENT_METHOD), is_server=False)
+        self._wire = b""
+        self._has_said_end = False
+        self.connection = TLSConnection(reactor, self.below, Tunnel(tls_context()))
+        shaking = self.connection.shake_hands(_PATIENCE_SECONDS)
+        end = time.monotonic() + _AT_MOST_SECONDS
+        while not (shaking.called and self.tunnel.shake_hands() and not self._wire):
+            assert time.monotonic() < end, "the handshake does not end"
+            self.tunnel.shake_hands()
+            self.write()
+            with suppress(BlockingIOError):
+                self.tunnel.feed(self.client.recv(_MIB))
+            turn(reactor)
+        assert shaking.result is None
+        self.below.wakeups = 0
+
+    def read(self, count: int = _MIB) -> None:
+        with suppress(BlockingIOError):
+            wire = self.client.recv(count)
+            self.tunnel.feed(wire)
+            while data := self.tunnel.decrypt():
+                self.received += data
+            self.has_seen_end = self.tunnel.is_ended_by_peer
+            assert wire or self.has_seen_end, "the server ended without close_notify"
+        if self.has_seen_end:
+            self._say_end()
+
+    def write(self, data: bytes = b"", count: int = _MIB) -> None:
+        self.unsent += data
+        if not self._wire and self.unsent:
+            piece, self.unsent = self.unsent[:count], self.unsent[count:]
+            self.tunnel.encrypt(piece)
+        self._wire += self.tunnel.outgoing()
+        with suppress(BlockingIOError):
+            self._wire = self._wire[self.client.send(self._wire) :]
+
+    def write_and_end(self) -> None:
+        if self.unsent or self._wire:
+            self.write()
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Say close_notify, and close the client's sending side."""
+        self._say_end()
+        if not self._wire:
+            super().end()
+
+    def _say_end(self) -> None:
+        if not self._has_said_end:
+            self._has_said_end = True
+            self.tunnel.say_end()
+            with suppress(ConnectionError):  # the server may have closed
+                self.write()
 
 
 class DiskFile:
@@ -230,8 +341,9 @@ class _PumpContract:
     """What both directions share: the rooms where pumps are tried, and the promises about every end."""
 
     reactor_kind: ClassVar[Callable[[], Any]] = EPollReactor
+    line_kind: ClassVar[type[Line]] = Line
 
-    def make_pump(self, reactor: Any, connection: SocketConnection, file: DiskFile, wanted: Wanted) -> Pump:
+    def make_pump(self, reactor: Any, connection: Any, file: DiskFile, wanted: Wanted) -> Pump:
         """Return the pump to be tried; *wanted* asks for no transformation."""
         raise NotImplementedError
 
@@ -245,12 +357,12 @@ class _PumpContract:
 
     @pytest.fixture
     def line(self, reactor: Any) -> Iterator[Line]:
-        with closing(Line(reactor)) as line:
+        with closing(type(self).line_kind(reactor)) as line:
             yield line
 
     @pytest.fixture
     def narrow(self, reactor: Any) -> Iterator[Line]:
-        with closing(Line(reactor, is_narrow=True)) as line:
+        with closing(type(self).line_kind(reactor, is_narrow=True)) as line:
             yield line
 
     @pytest.fixture
@@ -307,7 +419,7 @@ class _PumpContract:
         for _ in range(5):
             self.client_goes_on(narrow)
             turn(reactor)
-        assert narrow.connection.wakeups == 0
+        assert narrow.below.wakeups == 0
         assert os_path.read_bytes() == before
         assert moved <= len(before)
 
@@ -343,14 +455,14 @@ class _PumpContract:
     def test_stalled_transfers_do_not_keep_the_reactor_busy(self, reactor: Any, os_path: Path, run: Any) -> None:
         self.fill(os_path)
         with ExitStack() as lines_to_close:
-            lines = [lines_to_close.enter_context(closing(Line(reactor, is_narrow=True))) for _ in range(_STREAMS)]
+            lines = [lines_to_close.enter_context(closing(type(self).line_kind(reactor, is_narrow=True))) for _ in range(_STREAMS)]
             running = [run(line, os_path) for line in lines]
             for _ in range(20):
                 turn(reactor)
-            settled = sum(line.connection.wakeups for line in lines)
+            settled = sum(line.below.wakeups for line in lines)
             for _ in range(_IDLE_TURNS):
                 turn(reactor)
-            woken = sum(line.connection.wakeups for line in lines) - settled
+            woken = sum(line.below.wakeups for line in lines) - settled
             for done in running:
                 done.cancel()
         # A late acknowledgement may wake one or the other; a busy reactor would wake all of them at every turn.
@@ -360,7 +472,7 @@ class _PumpContract:
         os_path.write_bytes(b"x" * 100)
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(_TRANSFERS):
-            with closing(Line(reactor)) as line:
+            with closing(type(self).line_kind(reactor)) as line:
                 file = DiskFile(os_path)
                 line.write(b"y" * 100)
                 line.end()
@@ -613,9 +725,9 @@ class ReceiverContract(_PumpContract):
     def test_nothing_is_read_after_a_fault_of_ours(self, reactor: Any, line: Line, os_path: Path, run: Any) -> None:
         line.write(pattern(100))
         drive(reactor, run(line, os_path, ceiling=10))
-        wakeups = line.connection.wakeups
+        wakeups = line.below.wakeups
         line.write(pattern(100))
         for _ in range(5):
             turn(reactor)
-        assert line.connection.wakeups == wakeups
-        assert line.connection.receive_into(bytearray(200)) == 100
+        assert line.below.wakeups == wakeups
+        assert line.unread() >= 100

@@ -20,6 +20,8 @@ from ftpd.errors import AlreadyExists
 from ftpd.events import Event, Events
 from ftpd.ftp.command import Command
 from ftpd.ftp.factory import FTPFactory
+from ftpd.ftp.hosts import Host
+from ftpd.ftp.protection import SessionContexts
 from ftpd.ftp.settings import FTPSettings
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.memory import MemoryPasswords
@@ -42,7 +44,8 @@ class Server:
 
     *files* fills the store: paths and their bytes, None for a directory.  *accounts* are Ann, who may do everything, and `anonymous`, who may
     look; *portal* replaces accounts and store by somebody else's.  `logins` and `logouts` count what the portal granted and got back;
-    `events` has every event published.
+    `events` has every event published.  *contexts*, such as `ftpd.testing.tls_client.MemoryContexts`, make TLS possible, with *is_implicit*
+    from the start; *hosts* are virtual hosts by their names.
     """
 
     def __init__(
@@ -58,6 +61,9 @@ class Server:
         commands: Mapping[bytes, Command[Any]] | None = None,
         checkers: Iterable[Any] = (),
         logs_commands: bool = False,
+        contexts: SessionContexts | None = None,
+        is_implicit: bool = False,
+        hosts: Iterable[tuple[str, Host]] = (),
     ) -> None:
         self.clock = Clock()
         self.ports = MemoryDataPorts()
@@ -76,6 +82,9 @@ class Server:
             data_ports=self.ports,
             commands=commands,
             logs_commands=logs_commands,
+            contexts=contexts,
+            is_implicit=is_implicit,
+            hosts=hosts,
             reactor=cast(Reactor, self.clock),  # no descriptor is ever watched here
         )
 

@@ -32,23 +32,29 @@ class ClientSettings:
 
     certificates: str = setting(
         "off",
-        help="Whether clients are asked for a certificate: off, requested (one that is sent must be good), or required.",
+        help="Whether clients are asked for a certificate: off, requested (one that is sent must be good), or required to connect.",
         choices=("off", "requested", "required"),
     )
-    authorities: FilePath = setting(FilePath(""), help="PEM file of the authorities whose client certificates are good.")
-    revoked: FilePath = setting(FilePath(""), help="PEM file of revocation lists, one for each authority; empty: none is looked at.")
+    authorities: FilePath = setting(
+        FilePath(""),
+        help="PEM file of the authorities whose client certificates are good; only with account = 'fingerprint' it may be empty.",
+    )
+    revoked: FilePath = setting(
+        FilePath(""), help="PEM file of revocation lists, one for each authority; empty: none is looked at."
+    )
     account: str = setting(
         "common_name",
-        help="What names the account: the subject's common_name, a SAN email, or the fingerprint (see fingerprints).",
+        help="What names the account: the subject's common_name, a SAN email (whole, its domain in lower case), or the fingerprint.",
         choices=("common_name", "email", "fingerprint"),
     )
     proves: str = setting(
         "second_factor",
-        help="second_factor: the account of the certificate logs in with its password as well; login: the certificate is enough.",
+        help="second_factor: a password counts only beside a certificate of its account; login: either of them is enough.",
         choices=("second_factor", "login"),
     )
     fingerprints: Mapping[str, str] = setting(
-        factory=dict, help="Accounts by the SHA-256 of their certificate, in hex; colons are ignored."
+        factory=dict,
+        help="Accounts by the SHA-256 of their certificate, in hex with or without colons; without authorities these alone are good.",
     )
 
 
@@ -61,7 +67,8 @@ class TLSSettings:
     ciphers: str = setting("", help="OpenSSL cipher list for TLS 1.2; empty: forward secrecy and authenticated encryption only.")
     ciphersuites: str = setting("", help="Cipher suites of TLS 1.3, separated by colons; empty: OpenSSL's own.")
     groups: str = setting(
-        "", help="Key exchange groups in order, separated by colons; empty: OpenSSL's own, with a post-quantum hybrid where it has one."
+        "",
+        help="Key exchange groups, separated by / in order of preference and by : where the client may choose; empty: OpenSSL's own, with a post-quantum hybrid where it has one.",
     )
     recheck: Seconds = setting(Seconds(60), help="How often certificate files are looked at for a change.", unit="s", minimum=1)
     warn_before: Seconds = setting(

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from tests.bench.measures import measures
+from tests.bench.measures import Figures, Measure, measures
 from tests.bench.report import table
 from tests.bench.servers import NAMES, Server, start
 from tests.bench.tree import make_tree
@@ -23,7 +24,7 @@ from tests.bench.tree import make_tree
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has pyftpdlib and twisted")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has pyftpdlib, twisted and pyopenssl")
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is measured (default: 5)")
     parser.add_argument("--entries", type=int, default=100_000, help="entries of the large directory (default: 100000)")
     parser.add_argument("--only", default="", help="measures, separated by commas: " + ", ".join(measures(0)))
@@ -42,7 +43,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
     with tempfile.TemporaryDirectory(prefix="ftpd-bench-", dir=arguments.scratch) as scratch:
         root = make_tree(Path(scratch), arguments.entries)
-        field = Field(names, lambda name: start(name, root, Path(scratch), arguments.peer_python, logs=arguments.logs == "on"))
+        field = Field(
+            names, partial(start, root=root, scratch=Path(scratch), peer_python=arguments.peer_python, logs=arguments.logs == "on")
+        )
         try:
             print(_measure_all(field, arguments))
         finally:
@@ -51,20 +54,21 @@ def main() -> None:
 
 
 class Field:
-    """The servers that run beside each other."""
+    """The servers that run beside each other; those with TLS are others than those without, which shall not carry its weight."""
 
-    def __init__(self, names: Sequence[str], begin: Callable[[str], Server]) -> None:
+    def __init__(self, names: Sequence[str], begin: Callable[..., Server]) -> None:
         self.names = tuple(names)
         self._begin = begin
-        self._running: dict[str, Server] = {}
+        self._running: dict[tuple[str, bool], Server] = {}
 
-    def server(self, name: str, *, is_new: bool = False) -> Server:
+    def server(self, name: str, *, is_new: bool = False, has_tls: bool = False) -> Server:
         """Return the running server *name*, started now if it is not, or if it shall be a new one."""
-        if is_new and name in self._running:
-            self._running.pop(name).stop()
-        if name not in self._running:
-            self._running[name] = self._begin(name)
-        return self._running[name]
+        key = name, has_tls
+        if is_new and key in self._running:
+            self._running.pop(key).stop()
+        if key not in self._running:
+            self._running[key] = self._begin(name, has_tls=has_tls)
+        return self._running[key]
 
     def stop(self) -> None:
         for server in self._running.values():
@@ -82,9 +86,13 @@ def _measure_all(field: Field, arguments: argparse.Namespace) -> str:
                 if rival in measure.leaves_out:
                     continue
                 print(f"round {number + 1}: {name} {rival}", file=sys.stderr)
-                for row, figure in measure.run(field.server(rival, is_new=measure.is_of_memory), arguments.entries).items():
+                for row, figure in _run(field, measure, rival, arguments.entries).items():
                     samples[row].setdefault(rival, []).append(figure)
     return table(samples, more_is_better, field.names)
+
+
+def _run(field: Field, measure: Measure, rival: str, entries: int) -> Figures:
+    return measure.run(field.server(rival, is_new=measure.is_of_memory, has_tls=measure.is_of_tls), entries)
 
 
 def _machine() -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
+from contextlib import suppress
 
 __all__ = ["Client", "Refused"]
 
@@ -21,16 +23,22 @@ class Refused(Exception):
 
 
 class Client:
-    """One control connection to *address*; logged in as *user* where one is given."""
+    """One control connection to *address*; logged in as *user* where one is given, and all over TLS where there is a context for it."""
 
-    def __init__(self, address: tuple[str, int], user: str = "", password: str = "") -> None:
+    def __init__(self, address: tuple[str, int], user: str = "", password: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._host = address[0]
-        self._socket = socket.create_connection(address, timeout=60)
+        self._socket: socket.socket = socket.create_connection(address, timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
         self._has_epsv = True
         self._buffer = memoryview(bytearray(_PIECE_BYTES))
         self.reply(220)
+        if tls is not None:
+            self.command(b"AUTH TLS", 234)
+            self._socket = tls.wrap_socket(self._socket)
+            self.command(b"PBSZ 0", 200)
+            self.command(b"PROT P", 200)
         if user:
             self.command(b"USER " + user.encode(), 331)
             self.command(b"PASS " + password.encode(), 230)
@@ -68,16 +76,27 @@ class Client:
         with self.data() as data:
             self.command(b"RETR " + name, 125, 150)
             count = 0
-            while got := data.recv_into(self._buffer):
-                count += got
+            with self._protected(data) as opened:
+                while got := opened.recv_into(self._buffer):
+                    count += got
         self.reply(226)
         return count
 
     def store(self, name: bytes, content: bytes) -> None:
         with self.data() as data:
             self.command(b"STOR " + name, 125, 150)
-            data.sendall(content)
+            with self._protected(data) as opened:
+                opened.sendall(content)
+                if isinstance(opened, ssl.SSLSocket):
+                    with suppress(ssl.SSLEOFError):  # a server may close without an end of its own (RFC 8446 6.1)
+                        opened.unwrap()
         self.reply(226)
+
+    def _protected(self, data: socket.socket) -> socket.socket:
+        """Return *data* with TLS on it where the control connection has it, and offer that one's session to be resumed."""
+        if self._tls is None or not isinstance(self._socket, ssl.SSLSocket):
+            return data
+        return self._tls.wrap_socket(data, session=self._socket.session)
 
     def socket_of_listing(self, line: bytes) -> socket.socket:
         """Begin a listing; the caller reads the socket to its end, closes it and awaits 226."""

@@ -6,9 +6,11 @@ Sizes and counts of everything moved are checked, so that a server cannot be fas
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import attrs
@@ -37,17 +39,26 @@ class Measure:
     """One measure; `rows` are the figures it gives, by name, with whether more is better.
 
     `leaves_out` names servers that cannot do it.  `is_of_memory`: it needs a server just started, for memory once freed is not asked for
-    again, and a second round would find nothing.
+    again, and a second round would find nothing.  `is_of_tls`: it needs a server that has a certificate.
     """
 
     run: Callable[[Server, int], Figures]
     rows: Mapping[str, bool]
     leaves_out: frozenset[str] = frozenset()
     is_of_memory: bool = False
+    is_of_tls: bool = False
 
 
-def _connect(server: Server) -> Client:
-    return Client(server.address, USER, PASSWORD)
+def _connect(server: Server, tls: ssl.SSLContext | None = None) -> Client:
+    return Client(server.address, USER, PASSWORD, tls)
+
+
+def _client_context() -> ssl.SSLContext:
+    """Return a context that trusts anybody, as the servers' certificate is self-signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _noop(server: Server, _: int) -> Figures:
@@ -63,17 +74,17 @@ def _noop(server: Server, _: int) -> Figures:
     return {"NOOP /s": _NOOPS / seconds, "NOOP server us": cpu / _NOOPS * 1e6}
 
 
-def _retrieve(server: Server, _: int) -> Figures:
+def _retrieve(server: Server, _: int, *, tls: ssl.SSLContext | None = None) -> Figures:
     def fetch(client: Client, number: int) -> None:
         count = client.retrieve(b"small/f%05d" % number)
         assert count == FILE_BYTES, f"{server.name} sent {count} bytes"
 
-    return _files(server, fetch, "RETR")
+    return _files(server, fetch, "RETR", tls)
 
 
-def _store(server: Server, _: int) -> Figures:
+def _store(server: Server, _: int, *, tls: ssl.SSLContext | None = None) -> Figures:
     content = os.urandom(FILE_BYTES)
-    figures = _files(server, lambda client, number: client.store(b"up/f%05d" % number, content), "STOR")
+    figures = _files(server, lambda client, number: client.store(b"up/f%05d" % number, content), "STOR", tls)
     sizes = uploads(server.root)
     assert len(sizes) >= _FEW_FILES, f"{server.name} stored {len(sizes)} files"
     assert set(sizes) == {FILE_BYTES}, f"{server.name} stored {set(sizes)} bytes"
@@ -81,9 +92,9 @@ def _store(server: Server, _: int) -> Figures:
     return figures
 
 
-def _files(server: Server, move: Callable[[Client, int], None], verb: str) -> Figures:
+def _files(server: Server, move: Callable[[Client, int], None], verb: str, tls: ssl.SSLContext | None) -> Figures:
     """Move small files one after the other; fewer where each takes long."""
-    client = _connect(server)
+    client = _connect(server, tls)
     client.command(b"TYPE I", 200)
     with awake(), apart(server.pid):
         begun = time.perf_counter()
@@ -96,28 +107,28 @@ def _files(server: Server, move: Callable[[Client, int], None], verb: str) -> Fi
             move(client, number)
         seconds, cpu = time.perf_counter() - begun, cpu_seconds(server.pid) - cpu
     client.quit()
-    return {f"4 KiB {verb} files/s": count / seconds, f"4 KiB {verb} server us": cpu / count * 1e6}
+    return _named({f"4 KiB {verb} files/s": count / seconds, f"4 KiB {verb} server us": cpu / count * 1e6}, tls)
 
 
-def _log_in(server: Server, _: int) -> Figures:
+def _log_in(server: Server, _: int, *, tls: ssl.SSLContext | None = None) -> Figures:
     """Connect, USER, PASS, QUIT, over and over, by several processes at once."""
     cpu, begun = cpu_seconds(server.pid), time.perf_counter()
-    children = [_child(server) for _ in range(_AT_ONCE)]
+    children = [_child(server, tls) for _ in range(_AT_ONCE)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     seconds, cpu = time.perf_counter() - begun, cpu_seconds(server.pid) - cpu
     assert not any(codes), f"logins to {server.name} failed"
     count = _AT_ONCE * _LOGINS
-    return {"logins/s (8 at once)": count / seconds, "login server us": cpu / count * 1e6}
+    return _named({"logins/s (8 at once)": count / seconds, "login server us": cpu / count * 1e6}, tls)
 
 
-def _child(server: Server) -> int:
+def _child(server: Server, tls: ssl.SSLContext | None) -> int:
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
         for _ in range(_LOGINS):
-            _connect(server).quit()
+            _connect(server, tls).quit()
         code = 0
     finally:
         os._exit(code)
@@ -195,15 +206,15 @@ class _Stall:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - begun)
 
 
-def _idle(server: Server, _: int) -> Figures:
+def _idle(server: Server, _: int, *, tls: ssl.SSLContext | None = None) -> Figures:
     """What a session costs that is logged in and does nothing."""
-    _connect(server).quit()
+    _connect(server, tls).quit()
     before = private_share_bytes(server.pid)
-    clients = [_connect(server) for _ in range(_IDLE)]
+    clients = [_connect(server, tls) for _ in range(_IDLE)]
     after = private_share_bytes(server.pid)
     for client in clients:
         client.close()
-    return {"idle session KiB": (after - before) / _IDLE / 1024}
+    return _named({"idle session KiB": (after - before) / _IDLE / 1024}, tls)
 
 
 def _listing_rows(verb: str, entries: int) -> dict[str, bool]:
@@ -211,14 +222,38 @@ def _listing_rows(verb: str, entries: int) -> dict[str, bool]:
     return {f"{verb} {name}": False for name in names}
 
 
+def _named(figures: Figures, tls: ssl.SSLContext | None) -> Figures:
+    """Return *figures* under the names of their rows: those over TLS stand beside the same in clear."""
+    return figures if tls is None else {f"TLS {name}": figure for name, figure in figures.items()}
+
+
+def _over_tls(measure: Measure, run: Callable[..., Figures]) -> Measure:
+    """Return *measure* with every connection over TLS; Twisted's FTP server has none."""
+    return Measure(
+        partial(run, tls=_client_context()),
+        {f"TLS {name}": is_better for name, is_better in measure.rows.items()},
+        leaves_out=frozenset({"twisted"}),
+        is_of_memory=measure.is_of_memory,
+        is_of_tls=True,
+    )
+
+
 def measures(entries: int) -> dict[str, Measure]:
     """Return the measures by name; listings are of a directory of *entries*."""
+    retrieve = Measure(_retrieve, {"4 KiB RETR files/s": True, "4 KiB RETR server us": False})
+    store = Measure(_store, {"4 KiB STOR files/s": True, "4 KiB STOR server us": False})
+    login = Measure(_log_in, {"logins/s (8 at once)": True, "login server us": False})
+    idle = Measure(_idle, {"idle session KiB": False}, is_of_memory=True)
     return {
         "noop": Measure(_noop, {"NOOP /s": True, "NOOP server us": False}),
-        "retr": Measure(_retrieve, {"4 KiB RETR files/s": True, "4 KiB RETR server us": False}),
-        "stor": Measure(_store, {"4 KiB STOR files/s": True, "4 KiB STOR server us": False}),
-        "login": Measure(_log_in, {"logins/s (8 at once)": True, "login server us": False}),
+        "retr": retrieve,
+        "stor": store,
+        "login": login,
         "list": Measure(_list, _listing_rows("LIST", entries), is_of_memory=True),
         "mlsd": Measure(_mlsd, _listing_rows("MLSD", entries), leaves_out=frozenset({"twisted"}), is_of_memory=True),
-        "idle": Measure(_idle, {"idle session KiB": False}, is_of_memory=True),
+        "idle": idle,
+        "tls-retr": _over_tls(retrieve, _retrieve),
+        "tls-stor": _over_tls(store, _store),
+        "tls-login": _over_tls(login, _log_in),
+        "tls-idle": _over_tls(idle, _idle),
     }

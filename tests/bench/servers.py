@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from ftpd.tls.self_signed import make_self_signed, write_file
 from tests.bench.tree import PASSWORD, USER
 
 __all__ = ["NAMES", "Server", "start"]
@@ -49,6 +50,10 @@ passwords = {{ {user} = "{password}" }}
 file = "{log}"
 level = "{level}"
 """
+_CERTIFICATE: Final = """
+[[tls.certificates]]
+chain = "{certificate}"
+"""
 
 
 @attrs.frozen
@@ -73,12 +78,13 @@ class Server:
             self.process.wait()
 
 
-def start(name: str, root: Path, scratch: Path, peer_python: str, *, logs: bool) -> Server:
+def start(name: str, root: Path, scratch: Path, peer_python: str, *, logs: bool, has_tls: bool) -> Server:
     """Start server *name* over *root* and wait until it accepts; *logs*: each writes the log it writes by default, to a file."""
     port = _free_port()
     log = scratch / f"{name}.log"
+    certificate = _certificate(scratch) if has_tls else None
     commands = {
-        "ftpd": [sys.executable, "-m", "ftpd", "serve", "--config", str(_config(root, scratch, port, logs=logs))],
+        "ftpd": [sys.executable, "-m", "ftpd", "serve", "--config", str(_config(root, scratch, port, certificate, logs=logs))],
         "pyftpdlib": [
             peer_python,
             str(_PEERS / "pyftpdlib_server.py"),
@@ -87,6 +93,7 @@ def start(name: str, root: Path, scratch: Path, peer_python: str, *, logs: bool)
             USER,
             PASSWORD,
             "on" if logs else "off",
+            *([str(certificate)] if certificate is not None else []),
         ],
         "twisted": [
             peer_python,
@@ -105,12 +112,21 @@ def start(name: str, root: Path, scratch: Path, peer_python: str, *, logs: bool)
     return server
 
 
-def _config(root: Path, scratch: Path, port: int, *, logs: bool) -> Path:
+def _config(root: Path, scratch: Path, port: int, certificate: Path | None, *, logs: bool) -> Path:
     file = scratch / "ftpd.toml"
     level = "info" if logs else "error"
-    file.write_text(
-        _CONFIG.format(port=port, root=root, user=USER, password=PASSWORD, log=scratch / "ftpd.events.log", level=level)
-    )
+    text = _CONFIG.format(port=port, root=root, user=USER, password=PASSWORD, log=scratch / "ftpd.events.log", level=level)
+    if certificate is not None:
+        text += _CERTIFICATE.format(certificate=certificate)
+    file.write_text(text)
+    return file
+
+
+def _certificate(scratch: Path) -> Path:
+    """Return the file of a certificate and its key, one for all servers: the kind of key decides what a handshake costs."""
+    file = scratch / "server.pem"
+    if not file.exists():
+        write_file(str(file), b"".join(make_self_signed(["localhost"])))
     return file
 
 

@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import gatherResults
 from twisted.internet.epollreactor import EPollReactor
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ftpd.login.anonymous import AnonymousLogin
+from ftpd.login.certificate import CertificateLogin, SecondFactor
 from ftpd.login.chain import Chain, chained
 from ftpd.login.credentials import PasswordCredentials, WrongPassword
 from ftpd.login.hashing import hash_password
 from ftpd.login.memory import MemoryPasswords
 from ftpd.login.password_file import PasswordFile, PasswordFileSettings
 from ftpd.login.twisted_plugins import foreign_checker
+from ftpd.paths import decode_name
 from ftpd.schema import FilePath, Seconds
 from ftpd.spi import Threads
 from ftpd.testing.fakes import InlineThreads, spin
-from ftpd.testing.login_contract import AnonymousLoginContract, PasswordLoginContract, answer
+from ftpd.testing.login_contract import AnonymousLoginContract, CertificateLoginContract, PasswordLoginContract, answer
 from ftpd.threads import Pool
+from ftpd.values import ClientCertificate, Peer, TLSFacts
 
 LEAST_COST = 4
 
@@ -65,6 +70,49 @@ class TestChain(PasswordLoginContract):
         [chain] = chained(MemoryPasswords({name: password}) for name, password in passwords.items())
         assert isinstance(chain, Chain)
         return chain
+
+
+@implementer(ICredentialsChecker)
+class FromItsOwnMachine:
+    """Adds to each login the connection of a client whose certificate is of the account that it names."""
+
+    def __init__(self, checker: Any) -> None:
+        self.credentialInterfaces = checker.credentialInterfaces
+        self.checker = checker
+
+    def requestAvatarId(self, credentials: Any) -> Any:
+        certificate = ClientCertificate(subject="CN=a", common_name=decode_name(credentials.username), emails=(), fingerprint="")
+        tls = TLSFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", client=certificate)
+        credentials.peer = Peer("192.0.2.1", 50_000, "192.0.2.2", 21, tls=tls)
+        return self.checker.requestAvatarId(credentials)
+
+
+class TestSecondFactor(PasswordLoginContract):
+    def make_checker(self, passwords: Mapping[bytes, bytes]) -> Any:
+        return self.around(MemoryPasswords(passwords))
+
+    def around(self, checker: Any) -> Any:
+        factor = SecondFactor(checker, lambda certificate: (certificate.common_name,))
+        return FromItsOwnMachine(factor)
+
+
+class TestSecondFactorBesideAPasswordFile(TestSecondFactor):
+    @pytest.fixture(autouse=True)
+    def _directory(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def make_checker(self, passwords: Mapping[bytes, bytes]) -> Any:
+        return self.around(password_file(self.directory, passwords))
+
+
+class TestCertificate(CertificateLoginContract):
+    def make_checker(self, accounts_of: Any) -> Any:
+        return CertificateLogin(accounts_of)
+
+
+class TestAnonymousBesideASecondFactor(AnonymousLoginContract):
+    def make_checker(self) -> Any:
+        return SecondFactor(AnonymousLogin(), lambda certificate: ())
 
 
 class TestTwistedMemoryPlugin(PasswordLoginContract):

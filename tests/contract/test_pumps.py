@@ -8,12 +8,13 @@ from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 
 from ftpd.spi import Pump
-from ftpd.testing.pump_contract import DiskFile, ReceiverContract, SenderContract
+from ftpd.testing.pump_contract import DiskFile, ReceiverContract, SenderContract, TLSLine
 from ftpd.transfer.choose import choose_download, choose_upload
 from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.receive import Receive
 from ftpd.transfer.sendfile import SendFile
+from ftpd.transfer.tls import TLSConnection
 from ftpd.values import Wanted
 
 
@@ -55,3 +56,29 @@ class TestCopyOut(SenderContract):
 class TestCopyIn(ReceiverContract):
     def make_pump(self, reactor: Any, connection: SocketConnection, file: DiskFile, wanted: Wanted) -> Pump:
         return CopyIn(reactor, connection, file, wanted)
+
+
+class TestCopyOutOverTLS(SenderContract):
+    line_kind = TLSLine
+
+    def make_pump(self, reactor: Any, connection: TLSConnection, file: DiskFile, wanted: Wanted) -> Pump:
+        pump = choose_download(reactor, connection, file, wanted)
+        assert isinstance(pump, CopyOut)
+        return pump
+
+
+class TestCopyOutOverTLSWithSelect(TestCopyOutOverTLS):
+    reactor_kind = SelectReactor
+
+
+class TestCopyInOverTLS(ReceiverContract):
+    line_kind = TLSLine
+
+    def make_pump(self, reactor: Any, connection: TLSConnection, file: DiskFile, wanted: Wanted) -> Pump:
+        pump = choose_upload(reactor, connection, file, wanted)
+        assert isinstance(pump, CopyIn)
+        return pump
+
+
+class TestCopyInOverTLSWithSelect(TestCopyInOverTLS):
+    reactor_kind = SelectReactor

@@ -5,6 +5,7 @@ Apart from `live`, which starts them: here they are ended, and a traceback in th
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import socket
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.live import ConfiguredServer, Guest, Server
+from ftpd.testing.certificates import Identity, make_authority, make_certificate
+from tests.integration.live import ConfiguredServer, Guest, Server, merged
 from tests.integration.wire import Wire
 
 Serve = Callable[..., ConfiguredServer]
@@ -99,6 +101,81 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     yield start
     assert set(end(started)) <= {0, -signal.SIGTERM}  # twistd ends by the signal that ended it
+
+
+@pytest.fixture(scope="session")
+def authority() -> Identity:
+    """Who has signed the certificates of servers and clients."""
+    return make_authority()
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Identity, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The PEM file of a certificate for every address that a test's server listens on."""
+    file = tmp_path_factory.mktemp("certificate") / "server.pem"
+    names = ("localhost", *(f"127.0.0.{number}" for number in range(1, 10)), "::1")
+    file.write_bytes(make_certificate(authority, names).pem)
+    return file
+
+
+Running = Callable[..., contextlib.AbstractContextManager[ConfiguredServer]]
+
+
+@pytest.fixture(scope="session")
+def running(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """Return what runs a server with TLS as long as a `with` lasts, for fixtures of a module; its log may hold no traceback."""
+
+    @contextlib.contextmanager
+    def run(settings: dict[str, Any]) -> Iterator[ConfiguredServer]:
+        tls = {
+            "tls": {"certificates": [{"chain": certificate}]},
+            "storage": {"local": {"durable": "none"}},
+            "limits": {"sessions": 0},
+        }
+        server = ConfiguredServer(tmp_path_factory.mktemp("secure"), merged(tls, settings))
+        try:
+            yield server
+        finally:
+            assert end([server]) == [0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def secure_server(running: Running) -> Iterator[ConfiguredServer]:
+    """One server with TLS for all tests that need no settings of their own: explicit on 127.0.0.1, implicit on 127.0.0.2."""
+    listen = [{"address": "127.0.0.1", "port": 0}, {"address": "127.0.0.2", "port": 0, "implicit_tls": True}]
+    anonymous = {"enabled": True, "home": "/public"}
+    with running({"listen": listen, "anonymous": anonymous}) as server:
+        (server.root / "public").mkdir()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_server(running: Running) -> Iterator[ConfiguredServer]:
+    """One server where data connections have to resume the TLS session: explicit on 127.0.0.1, implicit on 127.0.0.2."""
+    listen = [{"address": "127.0.0.1", "port": 0}, {"address": "127.0.0.2", "port": 0, "implicit_tls": True}]
+    with running({"listen": listen, "ftp": {"tls": {"data_resumption": "required"}}}) as server:
+        yield server
+
+
+@pytest.fixture
+def secure_guest(secure_server: ConfiguredServer) -> Guest:
+    """An account on the server with TLS that no other test has, reached where TLS begins by AUTH."""
+    return secure_server.add(f"guest{next(_numbers)}")
+
+
+@pytest.fixture
+def strict_guest(strict_server: ConfiguredServer) -> Guest:
+    """An account on the server where data connections have to resume the TLS session."""
+    return strict_server.add(f"guest{next(_numbers)}")
+
+
+@pytest.fixture
+def home(tmp_path: Path, authority: Identity) -> Path:
+    """A home for client programs that verify certificates."""
+    (tmp_path / "authority.pem").write_bytes(authority.certificate)
+    return tmp_path
 
 
 def end(servers: Sequence[Server]) -> list[int]:

@@ -529,7 +529,7 @@ from twisted.internet import endpoints, reactor, threads
 def served(factory, work, user="ann", password="secret"):
     "Serve one client, which does *work*; then stop."
     def client(port):
-        with ftplib.FTP(timeout=20) as control:
+        with (ftplib.FTP_TLS if factory.contexts else ftplib.FTP)(timeout=20) as control:
             control.connect("127.0.0.1", port.getHost().port)
             control.login(user, password)
             return work(control)
@@ -557,6 +557,7 @@ def test_the_five_lines_of_the_docs_serve(tmp_path):
 WORK = {
     "from ftpd import FTPFactory, TransferRealm": 'client.storbinary("STOR f", io.BytesIO(b"a\\nb\\n")), print(os.listdir("files"))',
     "from ftpd import FTPSettings": "print(client.getwelcome(), factory.timeOut, factory.settings.passive.ports)",
+    "from ftpd.ftp.settings import ProtectionSettings": 'client.prot_p(), client.retrbinary("RETR f", print), print(client.sock.version())',
     "from ftpd import Events": 'client.retrbinary("RETR f", len), client.voidcmd("NOOP"), print(moved)',
     "from ftpd.ftp.command import": 'print(client.sendcmd("XLINES f"), " XLINES" in client.sendcmd("FEAT"))',
     "from ftpd.paths import ROOT": 'client.storbinary("STOR f", io.BytesIO(b"mine")), print(client.nlst())',
@@ -564,6 +565,8 @@ WORK = {
 SAID = [
     "['f']",
     "220 Hello from a Twisted program. 900 (50000, 50999)",
+    "b'a\\nb\\n'",
+    "TLSv1.3",
     "{'upload': 0, 'download': 4, 'listing': 0}",
     "213 2 True",
     "['f']",

@@ -18,7 +18,7 @@ from ftpd.config.load import parse_config
 from ftpd.config.tree import Config
 from ftpd.logs.settings import LogSettings, TargetSettings
 
-COMMANDS = ["serve", "check", "passwd", "sample", "completion"]
+COMMANDS = ["serve", "check", "passwd", "cert", "sample", "completion"]
 
 
 def ftpd(*arguments, text=None):

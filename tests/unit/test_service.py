@@ -23,6 +23,7 @@ from ftpd.service import Server, make_service, unusable_parts
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import spin
+from ftpd.threads import Pool
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_outdated_parts_of_uploads_are_removed_while_running(reactor, config, tm
         async def sweep(self):
             swept.append(clock.seconds())
 
-    server = Server([], Store(), (), OpenLogs(config.log), clock)
+    server = Server([], [Store()], (Pool(clock, "a", 1), Pool(clock, "b", 1)), OpenLogs(config.log), clock, None)
     server.startService()
     clock.pump([600, 86_400, 86_400])
     spin(reactor, server.stopService())

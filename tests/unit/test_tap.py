@@ -10,7 +10,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 from zope.interface.verify import verifyObject
 
-from ftpd.tap import LogRotation, Options, makeService
+from ftpd.tap import Options, Signals, makeService
 
 
 def options(*arguments):
@@ -106,7 +106,8 @@ def test_help_auth_lists_the_plugins(monkeypatch):
     assert "file" in output.getvalue()
 
 
-def test_sigusr1_opens_the_logs_anew_and_tells_the_former_owner():
+@pytest.mark.parametrize(("number", "call"), [(signal.SIGUSR1, "logs"), (signal.SIGHUP, "certificates")])
+def test_a_signal_is_heeded_and_the_former_owner_told(number, call):
     calls = []
 
     class Reactor:
@@ -115,15 +116,18 @@ def test_sigusr1_opens_the_logs_anew_and_tells_the_former_owner():
 
     class Server:
         def reopen_logs(self):
-            calls.append("ours")
+            calls.append("logs")
 
-    before = signal.signal(signal.SIGUSR1, lambda *_: calls.append("twistd's"))
+        def reload_certificates(self):
+            calls.append("certificates")
+
+    before = signal.signal(number, lambda *_: calls.append("twistd's"))
     try:
-        rotation = LogRotation(Server(), Reactor())
-        rotation.startService()
-        signal.raise_signal(signal.SIGUSR1)
-        rotation.stopService()
-        signal.raise_signal(signal.SIGUSR1)
+        signals = Signals(Server(), Reactor())
+        signals.startService()
+        signal.raise_signal(number)
+        signals.stopService()
+        signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert calls == ["ours", "twistd's", "twistd's"]
+        signal.signal(number, before)
+    assert calls == [call, "twistd's", "twistd's"]

@@ -14,6 +14,7 @@ from ftpd.ftp.commands import (
     active,
     directories,
     files,
+    host,
     inform,
     listing,
     login,
@@ -29,6 +30,7 @@ from ftpd.ftp.commands import (
 __all__ = ["KNOWN_VERBS", "standard_commands"]
 
 _FAMILIES: Final = (
+    host,
     login,
     security,
     directories,
@@ -47,7 +49,7 @@ _FAMILIES: Final = (
 
 # Verbs of the RFCs and drafts that are known and not served: 502, where anything else unknown is 500.
 KNOWN_VERBS: Final = frozenset(
-    b"ADAT CONF CSID ENC ESTA ESTP HASH HOST LANG LPRT LPSV MIC PRET RANG RMDA SMNT SPSV SSCN CPSV THMB XCRC XMD5 XSHA XSHA1 XSHA256 "
+    b"ADAT CONF CSID ENC ESTA ESTP HASH LANG LPRT LPSV MIC PRET RANG RMDA SMNT SPSV THMB XCRC XMD5 XSHA XSHA1 XSHA256 "
     b"XSHA512 XRCP XRSQ XSEM XSEN MAIL MLFL MRCP MRSQ MSAM MSND MSOM AVBL COMB DSIZ MD5 MFCT MFF MMD5".split()
 )
 

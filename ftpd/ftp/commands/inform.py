@@ -98,6 +98,7 @@ def _status(session: Session) -> list[str]:
         f"Connected from {session.peer.address or 'this machine'}",
         f"Logged in as {session.account_name}" if session.is_logged_in else "Not logged in",
         f"TYPE {session.representation.words}, STRU F, MODE S",
+        f"Control connection {_protection(session)}, data connections {'private' if session.protection.is_private else 'in clear'}",
     ]
     transfer = session.transfer
     if transfer is None:
@@ -107,6 +108,11 @@ def _status(session: Session) -> list[str]:
         seconds = session.factory.reactor.seconds() - transfer.started
         lines.append(f"{transfer.command} {transfer.path}: {transfer.moved}{of_size} bytes in {seconds:.0f} s")
     return lines
+
+
+def _protection(session: Session) -> str:
+    tls = session.peer.tls
+    return "in clear" if tls is None else f"private ({tls.version} {tls.cipher})" if tls.version else "private"
 
 
 async def _list(session: Session, argument: str) -> Reply:

@@ -21,6 +21,7 @@ from ftpd.ftp.session import Session
 from ftpd.ftp.shell_logins import interfaces_for, password_credentials, suited
 from ftpd.ftp.wire.replies import Reply
 from ftpd.interfaces import IAvatar
+from ftpd.login.certificate import CertificateCredentials, ICertificate
 from ftpd.login.credentials import AnonymousCredentials, WrongPassword
 from ftpd.paths import encode_name
 from ftpd.values import Account
@@ -37,12 +38,17 @@ def _raw(session: Session, argument: str) -> bytes:
 @command("USER", takes=text, rfc="RFC 959 4.1.1", syntax="USER name")
 async def user(session: Session, name: str) -> Reply:
     """Say who you are; a login that stands is given back first."""
-    _leave(session)
-    if session.factory.is_anonymous(name):
+    leave(session)
+    if session.policy.login == "required" and session.peer.tls is None:
+        raise NotLoggedIn("A login needs TLS here: send AUTH TLS first")
+    if session.is_anonymous(name):
         session.user = encode_name(name)
         return Reply(331, "Anonymous login: send your e-mail address as the password.")
     if not _may_send_password(session):
-        raise NotLoggedIn("Passwords are not taken over an unprotected connection here")
+        hint = ": send AUTH TLS first" if session.factory.contexts is not None and session.policy.login != "off" else ""
+        raise NotLoggedIn(f"Passwords are not taken over an unprotected connection here{hint}")
+    if await _logged_in_by_certificate(session, encode_name(name)):
+        return Reply(232, "Logged in by certificate; no password is needed.")
     session.user = encode_name(name)
     return Reply(331, "Password required.")
 
@@ -56,13 +62,12 @@ async def pass_(session: Session, password: bytes) -> Reply:
     session.user = None
     await session.visit.admit(name)
     try:
-        account = await _log_in(session, name, password)
-    except LoginDenied as denial:  # proven, but there is no place to go: not a failure that counts against the address
-        session.publish(LoginFailed(peer=session.peer, account=_shown(name), reason=str(denial)))
-        return Reply(530, "Your home directory is not available; the operator's log tells more.")
+        account = await _log_in(session, name, _credentials(session, name, password))
+    except LoginDenied as denial:
+        raise _homeless(session, name, denial) from denial
     except CredentialsRefused as refusal:
         return await _refuse(session, name, refusal)
-    session.publish(LoggedIn(peer=session.peer, account=account.name, is_anonymous=account.is_anonymous))
+    _tell_login(session, account)
     return Reply(230, "Logged in.")
 
 
@@ -75,9 +80,10 @@ async def acct(session: Session, account: str) -> Reply:
 @command("REIN", takes=nothing, rfc="RFC 959 4.1.1")
 async def rein(session: Session, _: None) -> Reply:
     """Start over as after connecting."""
-    _leave(session)
+    leave(session)
+    session.forget_host()
     session.reset_parameters()
-    return Reply(220, session.factory.greeting())
+    return Reply(220, session.greeting)
 
 
 @command("QUIT", takes=nothing, rfc="RFC 959 4.1.1")
@@ -91,7 +97,8 @@ def _shown(name: bytes) -> str:
     return name.decode("utf-8", "replace")
 
 
-def _leave(session: Session) -> None:
+def leave(session: Session) -> None:
+    """Give back a login that stands: USER, REIN and AUTH begin anew."""
     account = session.account_name
     session.log_out()
     session.visit.logged_out()
@@ -103,17 +110,47 @@ def _may_send_password(session: Session) -> bool:
     return session.peer.is_loopback or session.peer.tls is not None or session.factory.settings.plaintext_passwords
 
 
-async def _log_in(session: Session, name: bytes, password: bytes) -> Account:
-    """Ask the portal; whatever a foreign checker raises beside a refusal is logged and refused."""
-    peer = session.peer
-    portal = session.factory.portal
+def _tell_login(session: Session, account: Account) -> None:
+    session.publish(LoggedIn(peer=session.peer, account=account.name, is_anonymous=account.is_anonymous))
+
+
+def _homeless(session: Session, name: bytes, denial: LoginDenied) -> NotLoggedIn:
+    """Somebody is proven, but there is no place to go: that does not count against the address."""
+    session.publish(LoginFailed(peer=session.peer, account=_shown(name), reason=str(denial)))
+    return NotLoggedIn("Your home directory is not available; the operator's log tells more")
+
+
+async def _logged_in_by_certificate(session: Session, name: bytes) -> bool:
+    """Log in whom the certificate of the connection names, where that is enough; otherwise the password is asked for as ever."""
+    portal, tls = session.portal, session.peer.tls
+    if portal is None or tls is None or tls.client is None or ICertificate not in portal.listCredentialsInterfaces():
+        return False
+    await session.visit.admit(name)
+    try:
+        account = await _log_in(session, name, CertificateCredentials(name, tls.client, session.peer))
+    except LoginDenied as denial:
+        raise _homeless(session, name, denial) from denial
+    except CredentialsRefused as refusal:
+        _log.info("[{session}] not logged in by certificate: {reason}", session=session.peer.session, reason=str(refusal))
+        return False
+    _tell_login(session, account)
+    return True
+
+
+def _credentials(session: Session, name: bytes, password: bytes) -> Any:
+    portal = session.portal
     if portal is None:
         raise CredentialsRefused("no portal")
-    credentials: object
-    if session.factory.is_anonymous(_shown(name)):
-        credentials = AnonymousCredentials(password, peer)
-    else:
-        credentials = password_credentials(portal, name, password, peer, session.factory.text_credentials)
+    if session.is_anonymous(_shown(name)):
+        return AnonymousCredentials(password, session.peer)
+    return password_credentials(portal, name, password, session.peer, session.factory.text_credentials)
+
+
+async def _log_in(session: Session, name: bytes, credentials: Any) -> Account:
+    """Ask the portal; whatever a foreign checker raises beside a refusal is logged and refused."""
+    peer, portal = session.peer, session.portal
+    if portal is None:
+        raise CredentialsRefused("no portal")
     try:
         interface, avatar, logout = await suited(portal).login(credentials, peer, *interfaces_for(portal))
     except (CancelledError, CredentialsRefused):
@@ -135,7 +172,7 @@ async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, l
     else:
         from ftpd.ftp.shell import files_of_shell  # not before it is needed: see `shell_logins`
 
-        account, files = files_of_shell(name, avatar, session.factory.is_anonymous(_shown(name)))
+        account, files = files_of_shell(name, avatar, session.is_anonymous(_shown(name)))
     try:
         await session.visit.succeeded(account)
     except TooManySessions:

@@ -6,6 +6,7 @@ from typing import Final
 
 from ftpd.errors import DataConnectionFailed, NotOffered, OutOfOrder
 from ftpd.ftp.command import Needs, command, nothing
+from ftpd.ftp.protectedport import ProtectedPort
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.addresses import format_epsv, format_pasv
 from ftpd.ftp.wire.replies import Reply
@@ -17,12 +18,17 @@ _FAMILIES: Final = {"1": False, "2": True}  # RFC 2428's address families, and w
 @command("PASV", "P@SW", takes=nothing, needs=Needs.LOGIN, rfc="RFC 959 4.1.2", keeps_restart=True)
 async def pasv(session: Session, _: None) -> Reply:
     """Wait for a data connection on a port that is told; IPv4 only.  `P@SW` is what some routers make of PASV."""
+    return await announce_passive(session)
+
+
+async def announce_passive(session: Session, *, is_tls_client: bool = False) -> Reply:
+    """Return the 227; with *is_tls_client* that of CPSV."""
     if session.is_extended_only:
         raise OutOfOrder("EPSV ALL was sent: only EPSV is taken")
     _demand_passive(session)
     if ":" in session.peer.local_address:
         raise DataConnectionFailed("PASV is for IPv4; use EPSV")
-    port = _listen(session)
+    port = _listen(session, is_tls_client)
     address = await session.factory.announcement.address_for(session.peer, port.address)
     return Reply(227, f"Entering Passive Mode ({format_pasv(address, port.port)}).")
 
@@ -54,10 +60,12 @@ def _demand_passive(session: Session) -> None:
     session.demand_network()
 
 
-def _listen(session: Session) -> DataPort:
+def _listen(session: Session, is_tls_client: bool = False) -> DataPort:
     """Drop the earlier port first, so that a small range has room for the new one."""
     session.close_data()
     may_fxp = session.account is not None and session.account.may_fxp
-    port = session.factory.data_ports.listen(session.peer, from_anywhere=may_fxp)
+    port: DataPort = session.factory.data_ports.listen(session.peer, from_anywhere=may_fxp)
+    if session.protection.is_private:
+        port = ProtectedPort(session, port, is_client=is_tls_client)
     session.use_data(port)
     return port

@@ -11,12 +11,12 @@ from zope.interface.verify import verifyObject
 from ftpd.accounts.realm import TransferRealm
 from ftpd.errors import NotADirectory, NotFound, NotPermitted, Unavailable
 from ftpd.interfaces import IAvatar
-from ftpd.login.credentials import PasswordCredentials
+from ftpd.login.credentials import PasswordCredentials, WrongPassword
 from ftpd.login.memory import MemoryPasswords
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
-from ftpd.values import Account, Peer, Permission, Rule
+from ftpd.values import Account, Peer, Permission, Rule, TLSFacts
 
 PEER = Peer("192.0.2.1", 40000, "192.0.2.9", 21)
 
@@ -121,4 +121,28 @@ def test_a_login_through_a_portal_gives_the_avatar_at_once(recorded_files):
     portal = Portal(TransferRealm(Accounts(), Store(recorded_files())), [MemoryPasswords({b"ann": b"secret"})])
     results = []
     portal.login(PasswordCredentials(b"ann", b"secret", PEER), PEER, IAvatar).addBoth(results.append)
+    assert results[0][1].account.name == "ann"
+
+
+class TLSAccounts:
+    async def account(self, avatar_id):
+        return Account("ann", needs_tls=True)
+
+
+@pytest.mark.parametrize("mind", [PEER, None, object()])
+def test_an_account_that_needs_tls_is_refused_without_like_a_wrong_password_and_nothing_is_opened(recorded_files, mind):
+    store = Store(recorded_files())
+    failures = []
+    maybeDeferred(TransferRealm(TLSAccounts(), store).requestAvatar, b"ann", mind, IAvatar).addErrback(failures.append)
+    assert isinstance(failures[0].value, WrongPassword)
+    assert str(failures[0].value) == "the password was right, and sent in clear: the account needs TLS"
+    assert store.opened == []
+
+
+def test_an_account_that_needs_tls_logs_in_with_it(recorded_files):
+    results = []
+    peer = PEER._replace(tls=TLSFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
+    maybeDeferred(TransferRealm(TLSAccounts(), Store(recorded_files())).requestAvatar, b"ann", peer, IAvatar).addBoth(
+        results.append
+    )
     assert results[0][1].account.name == "ann"

@@ -187,3 +187,105 @@ def test_mistakes_between_settings_are_named_beside_those_of_single_ones():
         "listen[0].address",
         "listen[0].port",
     ]
+
+
+# Virtual hosts and TLS.
+
+
+def test_a_host_has_the_tables_that_it_names_and_none_else():
+    config = parse_config(
+        """
+        [[hosts]]
+        names = ["a.example.com", "b.example.com"]
+        greeting = "A ready."
+        [[hosts.certificates]]
+        chain = "a.pem"
+        [hosts.storage]
+        kind = "memory"
+        [[hosts.login]]
+        kind = "memory"
+        passwords = {ann = "secret"}
+        [hosts.anonymous]
+        enabled = true
+        [hosts.account]
+        tls = "required"
+        [hosts.accounts.ann]
+        tls_data = "required"
+
+        [[hosts]]
+        names = ["c.example.com"]
+        """,
+    )
+    first, second = config.hosts
+    assert (first.names, first.greeting) == (("a.example.com", "b.example.com"), "A ready.")
+    assert [certificate.chain for certificate in first.certificates] == ["a.pem"]
+    assert (first.storage.kind, [login.kind for login in first.login]) == ("memory", ["memory"])
+    assert first.login[0].settings.passwords == {"ann": "secret"}
+    assert first.anonymous.enabled
+    assert first.account.tls == "required"
+    assert first.accounts["ann"].tls_data == "required"
+    assert (second.storage, second.login, second.anonymous, second.account, second.accounts) == (None, None, None, None, None)
+    assert config.offers_tls
+
+
+def test_everything_wrong_in_hosts_is_named_at_once():
+    found = problems(
+        """
+        [[hosts]]
+        names = "a.example.com"
+        colour = "red"
+        [hosts.storage]
+        kind = "tape"
+        [[hosts.login]]
+        kind = "oracle"
+        [[hosts.login]]
+        kind = "memory"
+        pasword = 1
+        """
+    )
+    for path in (
+        "hosts[0].names",
+        "hosts[0].colour",
+        "hosts[0].storage.kind",
+        "hosts[0].login[0].kind",
+        "hosts[0].login[1].pasword",
+    ):
+        assert any(path in problem for problem in found), (path, found)
+
+
+@pytest.mark.parametrize("text", ["hosts = 1", "hosts = [1]", "[[hosts]]\nnames = ['a']\nlogin = 1"])
+def test_hosts_of_another_shape_are_a_problem(text):
+    assert problems(text)[0].startswith("ftpd.toml: hosts")
+
+
+def test_rules_of_tls_for_networks_are_read():
+    config = parse_config(
+        """
+        [[tls.certificates]]
+        chain = "server.pem"
+        [ftp.tls]
+        login = "required"
+        data_resumption = "required"
+        [[ftp.tls.networks]]
+        networks = ["192.0.2.0/24", "2001:db8::1"]
+        login = "off"
+        eof = "tolerate"
+        """
+    )
+    (rules,) = config.ftp.tls.networks
+    assert [str(network) for network in rules.networks] == ["192.0.2.0/24", "2001:db8::1/128"]
+    assert (rules.login, rules.data, rules.eof) == ("off", "", "tolerate")
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("[ftp.tls]\nlogin = 'yes'", "ftp.tls.login"),
+        ("[ftp.tls]\ndata_resumption = 'on'", "ftp.tls.data_resumption"),
+        ("[[ftp.tls.networks]]\nnetworks = ['192.0.2.1/24']", "ftp.tls.networks[0].networks"),
+        ("[[listen]]\ntls_login = 'maybe'", "listen[0].tls_login"),
+        ("[tls.clients]\nproves = 'nothing'", "tls.clients.proves"),
+    ],
+)
+def test_a_wrong_value_of_tls_is_named(line, path):
+    assert any(path in problem for problem in problems(line))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import attrs
 import pytest
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.rules import problems_of, warnings_of
-from ftpd.config.tree import Config, ListenSettings, LoginSettings
-from ftpd.ftp.settings import ActiveSettings, FTPSettings, PassiveSettings
+from ftpd.config.tree import Config, HostSettings, ListenSettings, LoginSettings
+from ftpd.ftp.settings import ActiveSettings, FTPSettings, NetworkProtectionSettings, PassiveSettings, ProtectionSettings
 from ftpd.logs.settings import LogSettings, TargetSettings
+from ftpd.tls.settings import CertificateSettings, TLSSettings
 
 LOGIN = (LoginSettings(),)
 
@@ -112,3 +115,145 @@ def test_passwords_in_clear_from_other_machines_are_a_warning():
 
 def test_passwords_in_clear_on_loopback_are_no_warning():
     assert list(warnings_of(Config(login=LOGIN, ftp=FTPSettings(plaintext_passwords=True)))) == []
+
+
+# TLS.
+
+CERTIFICATE = CertificateSettings(chain="server.pem")
+
+
+LISTEN = ListenSettings()
+
+
+def tls(*, certificates=(CERTIFICATE,), listen=LISTEN, hosts=(), accounts=None, **rules):
+    return Config(
+        tls=TLSSettings(certificates=certificates),
+        listen=(listen,),
+        hosts=hosts,
+        accounts=accounts or {},
+        ftp=FTPSettings(tls=ProtectionSettings(**rules)),
+    )
+
+
+def of_network(*networks, **rules):
+    return NetworkProtectionSettings(networks=tuple(map(ipaddress.ip_network, networks)), **rules)
+
+
+def test_tls_may_be_required_everywhere_where_there_is_a_certificate():
+    config = tls(login="required", data="required", data_resumption="required", listen=ListenSettings(implicit_tls=True))
+    assert paths(config) == []
+
+
+def test_the_certificate_of_a_host_is_one():
+    host = HostSettings(names=("a.example.com",), certificates=(CERTIFICATE,))
+    assert paths(tls(certificates=(), hosts=(host,), login="required")) == []
+
+
+def test_everything_that_needs_a_certificate_is_named_at_once():
+    required = AccountSettings(tls="required")
+    config = tls(
+        certificates=(),
+        login="required",
+        data="required",
+        networks=(of_network("192.0.2.0/24", login="required", data="required"),),
+        listen=ListenSettings(implicit_tls=True, tls_login="required", tls_data="required"),
+        accounts={"ann": required, "bob": AccountSettings(tls_data="required"), "eve": AccountSettings()},
+        hosts=(HostSettings(names=("a",), account=required, accounts={"ann": required}), HostSettings(names=("b",))),
+    )
+    assert paths(attrs.evolve(config, account=required)) == [
+        "ftp.tls.login",
+        "ftp.tls.data",
+        "ftp.tls.networks[0].login",
+        "ftp.tls.networks[0].data",
+        "listen[0].tls_login",
+        "listen[0].tls_data",
+        "listen[0].implicit_tls",
+        "account.tls",
+        "accounts.ann.tls",
+        "accounts.bob.tls_data",
+        "hosts[0].account.tls",
+        "hosts[0].accounts.ann.tls",
+    ]
+
+
+def test_the_words_say_what_to_do():
+    (problem,) = problems_of(tls(certificates=(), login="required"))
+    assert str(problem) == "ftp.tls.login: TLS is required, and there is no certificate; see tls.certificates and `ftpd cert`"
+
+
+def test_rules_for_no_network_are_a_problem():
+    assert paths(tls(networks=(of_network(login="off"),))) == ["ftp.tls.networks[0].networks"]
+
+
+def test_private_data_without_tls_for_logins_is_a_problem():
+    assert paths(tls(login="off", data="required")) == ["ftp.tls.data"]
+
+
+def test_private_data_without_tls_for_logins_on_one_listener_is_a_problem():
+    assert paths(tls(data="required", listen=ListenSettings(tls_login="off"))) == ["ftp.tls.data"]
+    assert paths(tls(login="off", listen=ListenSettings(tls_data="required"))) == ["listen[0].tls_data"]
+
+
+def test_private_data_without_tls_for_logins_in_one_network_is_a_problem():
+    assert paths(tls(data="required", networks=(of_network("::1", login="off"),))) == ["ftp.tls.networks[0].data"]
+
+
+def test_implicit_tls_where_tls_is_off_is_a_problem():
+    assert paths(tls(listen=ListenSettings(implicit_tls=True, tls_login="off"))) == ["listen[0].implicit_tls"]
+
+
+# Virtual hosts.
+
+
+def hosts(*settings, names=()):
+    return Config(hosts=settings, ftp=FTPSettings(names=names))
+
+
+def test_hosts_of_different_names_are_no_problem():
+    assert paths(hosts(HostSettings(names=("a", "b")), HostSettings(names=("c",)), names=("d",))) == []
+
+
+def test_host_without_a_name_is_a_problem():
+    assert paths(hosts(HostSettings())) == ["hosts[0].names"]
+
+
+@pytest.mark.parametrize("other", ["a.example.com", "A.Example.com", "a.example.com."])
+def test_name_of_two_hosts_is_a_problem(other):
+    (problem,) = problems_of(hosts(HostSettings(names=("a.example.com",)), HostSettings(names=(other,))))
+    assert str(problem) == "hosts[1].names: 'a.example.com' is in hosts[0].names too; names differ"
+
+
+def test_name_that_one_host_has_twice_is_a_problem():
+    assert paths(hosts(HostSettings(names=("a", "A")))) == ["hosts[0].names"]
+
+
+def test_name_of_the_server_itself_is_no_hosts():
+    (problem,) = problems_of(hosts(HostSettings(names=("a",)), names=("A",)))
+    assert "'a' is in ftp.names too" in str(problem)
+
+
+@pytest.mark.parametrize("name", ["b\u00fccher.example", "a b", "a:21", "", "-a"])
+def test_name_that_nobody_can_say_is_a_problem(name):
+    assert paths(hosts(HostSettings(names=(name,)))) == ["hosts[0].names"]
+
+
+def test_greeting_of_a_host_of_two_lines_is_a_problem():
+    assert paths(hosts(HostSettings(names=("a",), greeting="a\nb"))) == ["hosts[0].greeting"]
+
+
+def test_account_of_a_host_that_logs_in_anonymously_is_a_problem():
+    host = HostSettings(names=("a",), anonymous=AnonymousSettings(enabled=True), accounts={"anonymous": AccountSettings()})
+    assert paths(hosts(host)) == ["hosts[0].accounts.anonymous"]
+
+
+# Warnings.
+
+
+def test_old_devices_are_a_warning_that_names_the_listener():
+    config = attrs.evolve(tls(listen=ListenSettings(name="scanners", old_devices=True)), login=LOGIN)
+    assert [warning.partition(" takes ")[0] for warning in warnings_of(config)] == ["scanners"]
+
+
+def test_tolerated_truncation_is_a_warning_and_none_for_single_networks():
+    assert len(list(warnings_of(attrs.evolve(tls(eof="tolerate"), login=LOGIN)))) == 1
+    assert list(warnings_of(attrs.evolve(tls(networks=(of_network("::1", eof="tolerate"),)), login=LOGIN))) == []

@@ -7,10 +7,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 
 from ftpd.accounts.limits import LimitSettings
-from ftpd.events import LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded
-from ftpd.ftp.settings import FTPSettings, TimeoutSettings
+from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded
+from ftpd.ftp.settings import FTPSettings, ProtectionSettings, TimeoutSettings
 from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.server import Server
+from ftpd.testing.tls_client import MemoryContexts, TLSClient
 from ftpd.values import Outcome
 
 FILES = {"/a": b"hello", "/b": b"world"}
@@ -443,3 +445,121 @@ def test_cancelled_error_of_a_login_is_no_login():
     dialogue = Dialogue(checkers=[checker]).hears(220).says("USER ann").hears(331).says("PASS x")
     checker.asked[0].errback(CancelledError())
     dialogue.rests().hears(451, "Command cancelled.").says("PWD").hears(530)
+
+
+# TLS.
+
+
+def protected(**arguments):
+    return Dialogue(contexts=MemoryContexts(), files=FILES, **arguments).hears(220).says("AUTH TLS").hears(234).shakes_hands()
+
+
+def with_ann(dialogue):
+    return dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("TYPE I").hears(200)
+
+
+def test_implicit_greeting_comes_after_the_handshake():
+    Dialogue(contexts=MemoryContexts(), is_implicit=True).hears_nothing().shakes_hands().hears(220, "ftpd ready.")
+
+
+def test_implicit_session_has_private_data_from_the_start():
+    protection = Dialogue(contexts=MemoryContexts(), is_implicit=True).shakes_hands().session.protection
+    assert (protection.has_size, protection.is_private) == (True, True)
+
+
+def test_implicit_session_has_clear_data_where_private_data_is_off():
+    settings = FTPSettings(tls=ProtectionSettings(data="off"))
+    dialogue = Dialogue(contexts=MemoryContexts(), is_implicit=True, settings=settings).shakes_hands()
+    assert not dialogue.session.protection.is_private
+
+
+def test_what_is_no_handshake_is_421_and_one_event():
+    dialogue = Dialogue(contexts=MemoryContexts(), is_implicit=True).raw(b"USER ann\r\n")
+    dialogue.hears(421, "TLS is spoken here now; closing.").is_closed()
+    assert [event.reason for event in dialogue.events(HandshakeFailed)] == ["the client does not speak TLS"]
+
+
+def test_handshake_that_breaks_is_an_alert_a_close_and_one_event():
+    dialogue = Dialogue(contexts=MemoryContexts(), is_implicit=True)
+    dialogue.transport.hear = lambda data: None
+    dialogue.raw(b"\x16\x03\x01\x00\x10" + b"\xff" * 16).raw(b"\x16").is_closed()
+    assert b"".join(dialogue.transport.writes)[:1] == b"\x15"
+    assert len(dialogue.events(HandshakeFailed)) == 1
+
+
+def test_tls_that_breaks_is_one_line_in_the_log_and_a_close():
+    dialogue = protected()
+    dialogue.transport.hear = lambda data: None
+    with recorded_log() as log:
+        dialogue.injected(b"NOOP\r\n").is_closed()
+    (line,) = log
+    assert "TLS broke: " in line
+    assert dialogue.events(HandshakeFailed) == []
+
+
+def test_client_that_says_nothing_after_auth_is_421():
+    dialogue = Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234).waits(61).hears(421).is_closed()
+    assert dialogue.events(HandshakeFailed) == []
+
+
+def test_client_that_stops_in_mid_handshake_is_closed_without_a_word():
+    dialogue = Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234)
+    dialogue.injected(TLSClient().outgoing()[:50]).waits(61).is_closed()
+
+
+def test_commands_before_close_notify_are_answered_and_then_it_is_said_back():
+    dialogue = protected()
+    tls = dialogue.tls
+    dialogue.injected(tls.encrypt(b"NOOP\r\nQUIT\r\n") + tls.say_end()).hears(200).hears(221).is_closed()
+    assert tls.has_heard_end
+
+
+def test_close_notify_alone_ends_the_connection():
+    dialogue = protected()
+    tls = dialogue.tls
+    dialogue.injected(tls.say_end()).is_closed()
+    assert tls.has_heard_end
+
+
+def test_half_a_command_before_close_notify_is_none():
+    dialogue = with_ann(protected())
+    dialogue.injected(dialogue.tls.encrypt(b"DELE a") + dialogue.tls.say_end() + b"\r\n").is_closed().stored("/a", b"hello")
+
+
+def test_quit_and_close_notify_in_mid_transfer_let_it_finish():
+    dialogue = with_ann(protected()).says("STOR c").hears(150)
+    dialogue.injected(dialogue.tls.encrypt(b"QUIT\r\n") + dialogue.tls.say_end())
+    dialogue.sends(b"content").ends().stored("/c", b"content")
+
+
+def test_close_notify_in_mid_transfer_cuts_it():
+    dialogue = with_ann(protected()).says("STOR c").hears(150).sends(b"cont")
+    dialogue.injected(dialogue.tls.say_end())
+    assert [event.outcome for event in dialogue.events(TransferEnded)] == [Outcome.CANCELLED]
+
+
+def test_shutdown_in_mid_handshake_is_a_close():
+    dialogue = Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234)
+    dialogue.injected(TLSClient().outgoing()[:50])
+    drained = dialogue.server.factory.close_sessions()
+    dialogue.rests().is_closed()
+    assert drained.called
+
+
+def test_lost_connection_in_mid_handshake_leaves_nothing():
+    dialogue = Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234)
+    dialogue.injected(TLSClient().outgoing()[:50]).hangs_up()
+    assert dialogue.server.factory.channels == set()
+
+
+def test_auth_whose_client_is_gone_before_its_reply_begins_no_tls():
+    dialogue = Dialogue(login="ann", contexts=MemoryContexts()).says("STOR a").hears(150).says("AUTH TLS").hangs_up()
+    assert dialogue.server.factory.channels == set()
+
+
+def test_deaf_client_is_not_answered_without_end_in_tls():
+    dialogue = protected().stops_reading().raw(b"HELP\r\n" * 5000)
+    assert len(dialogue.transport.unread) < 100_000
+    assert dialogue.transport.producerState == "paused"
+    dialogue.reads_again()
+    assert dialogue.codes[2:] == [214] * 5000

@@ -6,8 +6,10 @@ import pytest
 from twisted.logger import Logger, LogLevel, formatEvent
 
 from ftpd.events import (
+    DataNotResumed,
     Event,
     FileChanged,
+    HandshakeFailed,
     LoggedIn,
     LoggedOut,
     LoginFailed,
@@ -17,13 +19,15 @@ from ftpd.events import (
     TransferEnded,
 )
 from ftpd.logs.journal import FIELDS, Journal
-from ftpd.values import Outcome, Peer
+from ftpd.values import ClientCertificate, Outcome, Peer, TLSFacts
 
 PEER = Peer("192.0.2.7", 40000, "192.0.2.1", 21, listener="outside", session="s1")
 EVENTS = {
     "session-opened": SessionOpened(peer=PEER),
     "session-refused": SessionRefused(peer=PEER, reason="too many"),
     "session-closed": SessionClosed(peer=PEER, account="ann", seconds=2.0, reason="quit"),
+    "handshake-failed": HandshakeFailed(peer=PEER, reason="no shared cipher"),
+    "data-not-resumed": DataNotResumed(peer=PEER, account="ann"),
     "logged-in": LoggedIn(peer=PEER, account="ann"),
     "login-failed": LoginFailed(peer=PEER, account="ann", reason="wrong password"),
     "logged-out": LoggedOut(peer=PEER, account="ann"),
@@ -98,7 +102,28 @@ def test_every_event_has_its_line(name):
 def test_a_login_is_told_at_info_with_account_and_peer():
     (line,) = lines(EVENTS["logged-in"])
     assert line["log_level"] is LogLevel.info
-    assert formatEvent(line) == "[s1] 192.0.2.7:40000 logged in as ann"
+    assert formatEvent(line) == "[s1] 192.0.2.7:40000 logged in as ann (in clear)"
+
+
+def login_over(tls):
+    (line,) = lines(LoggedIn(peer=PEER._replace(tls=tls), account="ann"))
+    return line
+
+
+def test_a_login_over_tls_is_told_with_version_cipher_group_and_whether_it_was_resumed():
+    assert login_over(TLSFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256", "x25519"))["tls"] == "TLSv1.3 TLS_AES_128_GCM_SHA256 x25519 new"
+    assert login_over(TLSFacts("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", is_resumed=True))["tls"] == (
+        "TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 resumed"
+    )
+
+
+def test_a_login_behind_an_endpoint_that_does_tls_says_so():
+    assert login_over(TLSFacts("", ""))["tls"] == "TLS of the endpoint"
+
+
+def test_a_login_with_a_certificate_names_its_subject():
+    certificate = ClientCertificate("CN=ann,O=Scanners", "ann", (), "ab" * 32)
+    assert login_over(TLSFacts("TLSv1.3", "x", client=certificate))["certificate"] == "CN=ann,O=Scanners"
 
 
 def test_an_event_of_an_extension_is_passed_over():
@@ -112,19 +137,33 @@ def test_an_ipv6_peer_has_brackets():
 
 def test_what_weighs_less_than_anybody_wants_is_not_written():
     written = lines(*EVENTS.values(), transfer(direction="listing"), least=LogLevel.warn)
-    assert [line["event"] for line in written] == ["session-refused", "login-failed"]
+    assert [line["event"] for line in written] == ["session-refused", "handshake-failed", "data-not-resumed", "login-failed"]
 
 
 def test_it_wants_no_event_whose_line_nobody_wants():
-    assert Journal(least=LogLevel.warn).event_kinds == {SessionRefused, LoginFailed, TransferEnded}
-    assert Journal(least=LogLevel.info).event_kinds == {SessionRefused, LoginFailed, TransferEnded, LoggedIn, FileChanged}
+    assert Journal(least=LogLevel.warn).event_kinds == {
+        SessionRefused,
+        HandshakeFailed,
+        DataNotResumed,
+        LoginFailed,
+        TransferEnded,
+    }
+    assert Journal(least=LogLevel.info).event_kinds == {
+        SessionRefused,
+        HandshakeFailed,
+        DataNotResumed,
+        LoginFailed,
+        TransferEnded,
+        LoggedIn,
+        FileChanged,
+    }
 
 
 def test_a_line_has_what_every_line_of_a_logger_has():
     written = []
     log = Logger(namespace="test", source=written, observer=written.append)
     Journal(log)(EVENTS["logged-in"])
-    log.info("[{session}] {peer} logged in as {account}")
+    log.info("[{session}] {peer} logged in as {account} ({tls})")
     ours, theirs = ({field: value for field, value in line.items() if field.startswith("log_")} for line in written)
     assert ours.pop("log_time") <= theirs.pop("log_time")
     assert ours == theirs

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from ftpd.ftp.settings import FTPSettings, ProtectionSettings
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.server import Server
+from ftpd.testing.tls_client import MemoryContexts
 
 
 def test_transcript_that_is_as_expected_passes():
@@ -62,3 +64,19 @@ def test_paused_server_is_not_spoken_to():
     dialogue.says("NOOP").hears_nothing()
     dialogue.transport.resumeProducing()
     dialogue.rests().hears(200)
+
+
+def test_tls_begins_by_auth_and_ends_by_ccc():
+    settings = FTPSettings(tls=ProtectionSettings(ccc=True))
+    dialogue = (
+        Dialogue(contexts=MemoryContexts(), settings=settings).hears(220).says("AUTH TLS").hears(234).shakes_hands("a.example.com")
+    )
+    dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("CCC").hears(200).says_end().says("PWD").hears(257)
+    assert dialogue.transport.writes[-1].startswith(b"257 ")
+
+
+def test_what_is_injected_goes_past_tls():
+    dialogue = (
+        Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234).injected(b"NOOP\r\n").hears(421).is_closed()
+    )
+    assert dialogue.server.logins == 0

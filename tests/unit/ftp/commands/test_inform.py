@@ -73,6 +73,7 @@ def test_feat_lines_have_one_space():
         " CLNT",
         " EPRT",
         " EPSV",
+        " HOST",
         " MDTM",
         " MFMT",
         " MLST type*;size*;modify*;perm*;unique;UNIX.mode;UNIX.owner;UNIX.group;",

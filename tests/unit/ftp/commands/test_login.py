@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
@@ -7,11 +8,14 @@ from zope.interface import implementer
 
 from ftpd.accounts.limits import LimitSettings
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
-from ftpd.ftp.settings import FTPSettings
+from ftpd.ftp.settings import FTPSettings, ProtectionSettings
+from ftpd.login.certificate import CertificateLogin
+from ftpd.login.memory import MemoryPasswords
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.server import Server
-from ftpd.values import Account
+from ftpd.testing.tls_client import MemoryContexts
+from ftpd.values import Account, ClientCertificate
 
 REMOTE = {"address": "192.0.2.1", "local_address": "192.0.2.9"}
 LOOPBACK_LIKE = {"address": "192.0.2.1", "local_address": "127.0.0.1"}
@@ -219,3 +223,111 @@ def test_server_without_a_portal_lets_nobody_in():
     dialogue = patient()
     dialogue.server.factory.portal = None
     dialogue.says("USER anonymous").hears(331).says("PASS x").hears(530)
+
+
+# TLS.
+
+
+def with_rules(**rules):
+    return FTPSettings(tls=ProtectionSettings(**rules))
+
+
+def protected(certificate=None, server=None, **arguments):
+    """A connection with TLS, on which the client has shown a certificate or none."""
+    server = server or Server(
+        contexts=MemoryContexts(),
+        limits=LimitSettings(failure_delay=0),
+        **{key: arguments.pop(key) for key in ("settings", "checkers") if key in arguments},
+    )
+    dialogue = Dialogue(server=server, **arguments).hears(220).says("AUTH TLS").hears(234).shakes_hands()
+    if certificate is not None:
+        peer = dialogue.session.peer
+        dialogue.session.peer = peer._replace(tls=attrs.evolve(peer.tls, client=certificate))
+    return dialogue
+
+
+def of_ann(*names):
+    """Checkers for which every certificate stands for *names*."""
+    return [MemoryPasswords({b"ann": b"secret", b"bob": b"secret"}), CertificateLogin(lambda certificate: names)]
+
+
+CERTIFICATE = ClientCertificate(subject="CN=ann", common_name="ann", emails=(), fingerprint="ab" * 32)
+
+
+@pytest.mark.parametrize("name", ["ann", "nobody", "anonymous", "root"])
+def test_where_tls_is_required_user_in_clear_is_530_alike_for_every_name(name):
+    dialogue = Dialogue(contexts=MemoryContexts(), settings=with_rules(login="required")).hears(220)
+    dialogue.says(f"USER {name}").hears(530, "A login needs TLS here: send AUTH TLS first.").says("PASS secret").hears(503)
+
+
+def test_where_tls_is_required_a_login_in_tls_is_taken():
+    protected(settings=with_rules(login="required")).says("USER ann").hears(331).says("PASS secret").hears(230)
+
+
+def test_password_from_afar_in_clear_is_refused_at_user_with_the_way_out():
+    dialogue = Dialogue(contexts=MemoryContexts(), **REMOTE).hears(220)
+    dialogue.says("USER ann").hears(530, "Passwords are not taken over an unprotected connection here: send AUTH TLS first.")
+
+
+def test_no_way_out_is_told_where_there_is_none():
+    words = "Passwords are not taken over an unprotected connection here."
+    Dialogue(**REMOTE).hears(220).says("USER ann").hears(530, words)
+    dialogue = Dialogue(contexts=MemoryContexts(), settings=with_rules(login="off"), **REMOTE).hears(220)
+    dialogue.says("USER ann").hears(530, words)
+
+
+def test_password_from_afar_in_tls_is_taken():
+    protected(**REMOTE).says("USER ann").hears(331).says("PASS secret").hears(230)
+
+
+def test_account_that_needs_tls_is_refused_like_a_wrong_password_and_the_log_says_why():
+    dialogue = (
+        patient_with(Account("tia", needs_tls=True)).says("USER tia").hears(331).says("PASS secret").hears(530, "Login incorrect.")
+    )
+    (event,) = dialogue.events(LoginFailed)
+    assert (event.account, event.reason) == ("tia", "the password was right, and sent in clear: the account needs TLS")
+
+
+def patient_with(account):
+    return Dialogue(limits=LimitSettings(failure_delay=0), accounts=[account]).hears(220)
+
+
+def test_certificate_of_the_account_is_232():
+    dialogue = protected(CERTIFICATE, checkers=of_ann("ann")).says("USER ann").hears(232).says("PWD").hears(257)
+    assert [event.account for event in dialogue.events(LoggedIn)] == ["ann"]
+    assert dialogue.events(LoginFailed) == []
+
+
+def test_after_232_a_password_is_503():
+    protected(CERTIFICATE, checkers=of_ann("ann")).says("USER ann").hears(232).says("PASS secret").hears(503).says("PWD").hears(257)
+
+
+def test_certificate_of_another_account_leaves_the_password():
+    dialogue = protected(CERTIFICATE, checkers=of_ann("ann")).says("USER bob").hears(331).says("PASS secret").hears(530)
+    assert dialogue.events(LoggedIn) == []
+
+
+def test_without_a_certificate_the_password_is_asked_for():
+    protected(checkers=of_ann("ann")).says("USER ann").hears(331).says("PASS secret").hears(230)
+
+
+def test_certificate_that_proves_nothing_here_leaves_the_password():
+    protected(CERTIFICATE).says("USER ann").hears(331).says("PASS secret").hears(230)
+
+
+def test_certificate_login_without_a_portal_leaves_the_password():
+    dialogue = protected(CERTIFICATE)
+    dialogue.server.factory.portal = None
+    dialogue.says("USER ann").hears(331)
+
+
+def test_certificate_login_counts_no_failure_and_obeys_the_limits():
+    server = Server(
+        accounts=[Account("bob", max_sessions=1)],
+        checkers=of_ann("bob"),
+        contexts=MemoryContexts(),
+        limits=LimitSettings(failure_delay=0),
+    )
+    protected(CERTIFICATE, server=server).says("USER bob").hears(232)
+    protected(CERTIFICATE, server=server).says("USER bob").hears(421).is_closed()
+    assert (server.logins, server.logouts) == (2, 1)
