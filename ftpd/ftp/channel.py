@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket as sockets
 import typing
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -28,6 +29,7 @@ from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import LineReader, TooLong
 from ftpd.ftp.wire.replies import Reply, encode
+from ftpd.spi import DelayedCall
 
 if TYPE_CHECKING:
     from ftpd.ftp.factory import FTPFactory
@@ -40,6 +42,7 @@ _MOST_WAITING: Final = 64  # lines; then reading pauses until half of them are a
 _MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
 _READ_BYTES: Final = 8192  # at once: a line's limit.  Twisted's 64 KiB would be 65,536 empty lines for one look at what waits
 _CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
+_FAREWELL_SECONDS: Final = 0.5  # after CCC, for the client to say close_notify first; curl waits for ours
 _WEB: Final = (b" HTTP/", b"HOST:")  # a browser tricked into speaking to us must not get as far as a command (ALPACA)
 
 
@@ -65,6 +68,7 @@ class ControlChannel(Protocol):
     """One client's control connection; `session` is None until it was let in and after it is over."""
 
     _log = Logger()
+    _farewell: DelayedCall | None = None  # after CCC
     factory: FTPFactory
 
     def __init__(self) -> None:
@@ -136,6 +140,7 @@ class ControlChannel(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_lost = True
         if self._layer is not None:
+            self._stop_farewell()
             self._layer.close()
         if self._closing_since is None:
             self._closing_since = self.factory.reactor.seconds()
@@ -174,7 +179,7 @@ class ControlChannel(Protocol):
     def take_off_tls(self) -> bool:
         if self._layer is None:
             return False
-        self._after_reply.append(self._layer.leave)
+        self._after_reply.append(partial(self._leave_tls, self._layer))
         return True
 
     def after_reply(self, action: Callable[[], None]) -> None:
@@ -215,8 +220,8 @@ class ControlChannel(Protocol):
     # IPushProducer: the client reads its replies too slowly, or again.
 
     def pauseProducing(self) -> None:
+        """Answer no more.  Reading goes on until enough waits: an ABOR is heard, and the handshake of an `ssl:` endpoint, which is why we wait."""
         self._is_blocked = True
-        self._pause_reading()
 
     def resumeProducing(self) -> None:
         self._is_blocked = False
@@ -389,11 +394,21 @@ class ControlChannel(Protocol):
         else:
             self._say_last(Reply(421, "TLS is spoken here now; closing."))
 
+    def _leave_tls(self, layer: TLSLayer) -> None:
+        layer.leave()
+        self._farewell = self.factory.reactor.callLater(_FAREWELL_SECONDS, layer.say_end)
+
     def _take_off_tls(self, layer: TLSLayer) -> None:
-        """The client has answered our close_notify, or speaks in clear already: the connection goes on in clear (CCC)."""
+        """The client has said close_notify, or speaks in clear already: the connection goes on in clear (CCC)."""
+        self._stop_farewell()
         layer.close()
         self._layer = None
         self._write = self._send
+
+    def _stop_farewell(self) -> None:
+        farewell, self._farewell = self._farewell, None
+        if farewell is not None and farewell.active():
+            farewell.cancel()
 
     # Bytes.
 
@@ -430,7 +445,9 @@ class ControlChannel(Protocol):
             self._line.bufferSize = _READ_BYTES
             self._line.setTcpNoDelay(True)
             self._line.setTcpKeepAlive(True)
-            self._line.getHandle().setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
+            handle = self._line.getHandle()
+            if isinstance(handle, sockets.socket):  # an `ssl:` endpoint gives OpenSSL's connection
+                handle.setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
 
     # The end.
 

@@ -24,7 +24,7 @@ _RECORDS: Final = range(20, 25)  # first bytes of TLS records (RFC 8446 5.1, RFC
 class TLSLayer:
     """Carry a channel's bytes through *tunnel*; *write* sends to the network, and *established* is called when the handshake is over."""
 
-    __slots__ = ("_established", "_has_fallen_silent", "_is_heard", "_tunnel", "_write", "is_leaving")
+    __slots__ = ("_established", "_has_fallen_silent", "_has_said_end", "_is_heard", "_tunnel", "_write", "is_leaving")
 
     def __init__(self, tunnel: Tunnel, write: Callable[[bytes], None], established: Callable[[TLSFacts], None]) -> None:
         self._tunnel = tunnel
@@ -32,6 +32,7 @@ class TLSLayer:
         self._established = established
         self._is_heard = False
         self._has_fallen_silent = False
+        self._has_said_end = False
         self.is_leaving = False  # CCC
 
     @property
@@ -65,7 +66,7 @@ class TLSLayer:
 
     def write(self, data: bytes) -> None:
         """Send *data*; in clear to a client that does not speak TLS or has heard our end of it, and not at all in mid handshake."""
-        if self.is_leaving:
+        if self._has_said_end and self.is_leaving:
             self._write(data)
         elif self._tunnel.is_established:
             self._tunnel.encrypt(data)
@@ -74,14 +75,18 @@ class TLSLayer:
             self._write(data)
 
     def say_end(self) -> None:
-        """Send close_notify."""
-        if self._tunnel.is_established:
+        """Send close_notify, once."""
+        if self._tunnel.is_established and not self._has_said_end:
+            self._has_said_end = True
             self._tunnel.say_end()
             self._flush()
 
     def leave(self) -> None:
-        """Begin to go back to clear (CCC): what stands behind the client's close_notify is clear text again."""
-        self.say_end()
+        """Begin to go back to clear (CCC): what stands behind the client's close_notify is clear text again.
+
+        Ours answers it.  Some clients wait for ours instead, and lftp 4.9.2 takes one that comes together with the 200 for the end of the
+        connection: whoever calls this says ours after a moment.
+        """
         self.is_leaving = True
 
     def close(self) -> None:
@@ -104,7 +109,10 @@ class TLSLayer:
             self._has_fallen_silent = True
             return wire
         rest = self._tunnel.feed_records(wire)
-        return self._decrypted() + rest
+        plain = self._decrypted() + rest
+        if self._tunnel.is_ended_by_peer:
+            self.say_end()
+        return plain
 
     def _decrypted(self) -> bytes:
         pieces = []

@@ -6,14 +6,13 @@ transfer: curl 7.88 sends no further command before it has heard our side of it,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ftpd.errors import DataNotProtected
 from ftpd.events import DataNotResumed
-from ftpd.ftp.activeport import ActivePort
 from ftpd.ftp.session import Session
 from ftpd.spi import DataPort
 
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from ftpd.transfer.tunnel import Tunnel
 
 __all__ = ["ProtectedPort"]
+
+T = TypeVar("T")
+
+_SETTLE_SECONDS: Final = 0.3  # for the rest of a handshake: a round trip around the earth
 
 
 class ProtectedPort:
@@ -35,6 +38,7 @@ class ProtectedPort:
         self._session = session
         self._port = port
         self._is_client = is_client or session.protection.is_tls_client
+        self._is_announced = False
         self._covered: TLSConnection | None = None
         self._covering: Deferred[TLSConnection] = Deferred.fromCoroutine(self._cover())
 
@@ -46,11 +50,42 @@ class ProtectedPort:
     def port(self) -> int:
         return self._port.port
 
+    async def settle(self) -> None:
+        """Before the 150 of an upload: let a handshake that the client has begun come to its end, and the tickets to the client.
+
+        curl 7.88 uses each TLS 1.3 ticket once, and with a small file is gone before those arrive that it was sent after the 150: it
+        could not resume again.  Other clients begin the handshake only when they hear the 150, and these are not waited for.
+        """
+        if not self._covering.called:
+            await self._pause(0)  # what the client sent before its command may be behind it in this round of the reactor
+        if self._covered is not None and self._covered.is_shaking_hands:
+            await self._pause(_SETTLE_SECONDS)
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        """Return what fires after *seconds*, or once the handshake is over, but not from within its callbacks."""
+        reactor = self._session.factory.reactor
+        over: Deferred[None] = Deferred(lambda _: stop())
+        timer = reactor.callLater(seconds, _fire, over)
+
+        def stop() -> None:
+            if timer.active():
+                timer.cancel()
+
+        def hasten(result: T) -> T:
+            stop()
+            reactor.callLater(0, _fire, over)
+            return result
+
+        if seconds:
+            self._covering.addBoth(hasten)
+        return over
+
     def open(self) -> Deferred[TLSConnection]:
         """Return the connection; fails with `DataConnectionFailed`, or with `DataNotProtected` and the cause.
 
         The time that a connection has to come into being counts for the handshake anew: many clients begin it only when they hear the 150.
         """
+        self._is_announced = True
         seconds = self._session.factory.settings.timeouts.data_connect
         reactor: Any = self._session.factory.reactor
         return self._covering.addTimeout(seconds, reactor, _say_timeout)
@@ -97,14 +132,11 @@ class ProtectedPort:
         return contexts.for_client_role() if self._is_client and contexts is not None else protection.context
 
     def _keeps_tickets_back(self) -> bool:
-        """Whether the client is known to send only, and may never read tickets.
-
-        Not where it has to resume and may need one for its next upload: OpenSSL's clients (curl) use each TLS 1.3 ticket once.  In active mode
-        the handshake is so late that lftp, which uses them again, has always gone before it reads them.
+        """Whether the client sends only, and has begun with that: it may go without reading tickets, and its `close` is then a reset that
+        takes the end of the file along.
         """
         transfer = self._session.transfer
-        is_upload = transfer is not None and transfer.direction == "upload"
-        return is_upload and (isinstance(self._port, ActivePort) or not self._must_resume)
+        return self._is_announced and transfer is not None and transfer.direction == "upload"
 
     @property
     def _must_resume(self) -> bool:
@@ -126,6 +158,12 @@ class ProtectedPort:
         if session.factory.settings.tls.data_resumption == "log" and not session.protection.is_told:
             session.protection.is_told = True
             session.publish(DataNotResumed(peer=session.peer, account=session.account_name or ""))
+
+
+def _fire(over: Deferred[None]) -> None:
+    """End a pause that is not over yet."""
+    if not over.called:
+        over.callback(None)
 
 
 def _say_timeout(result: TLSConnection | Failure, seconds: float) -> TLSConnection | Failure:

@@ -6,6 +6,7 @@ Apart from the commands because RETR, STOR, APPE, STOU and the listings all end 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import attrs
@@ -46,8 +47,10 @@ async def send(session: Session, command: str, path: VirtualPath, file: Readable
         wanted = attrs.evolve(wanted, start=0, transform=_skipping(to_network(), start))
     transfer = _begin(session, command, "download", path, None if is_ascii else size)
     length = "" if is_ascii else f" ({size} bytes)"
-    _announce(session, f"for {path}{length}")
-    result = await _move(session, transfer, lambda connection: choose_download(session.factory.reactor, connection, file, wanted))
+    announce = partial(_announce, session, f"for {path}{length}")
+    result = await _move(
+        session, transfer, announce, lambda connection: choose_download(session.factory.reactor, connection, file, wanted)
+    )
     return _conclude(session, transfer, result)
 
 
@@ -57,21 +60,28 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     *names_file* puts the name into the 150 as RFC 1123 4.1.2.9 asks of STOU.
     """
     transfer = _begin(session, command, "upload", file.path, None)
-    _announce(session, f"FILE: {file.path}" if names_file else f"for {file.path}", is_whole=names_file)
-    session.channel.flush()  # the client waits for it, and sends while we accept its connection (tests/bench: stor)
+
+    def announce() -> None:
+        _announce(session, f"FILE: {file.path}" if names_file else f"for {file.path}", is_whole=names_file)
+        session.channel.flush()  # the client waits for it, and sends while we accept its connection (tests/bench: stor)
+
     wanted = _wanted(session, start=file.start, ceiling=file.ceiling)
     if session.representation is Representation.ASCII:
         wanted = attrs.evolve(wanted, transform=from_network())
-    result = await _move(session, transfer, lambda connection: choose_upload(session.factory.reactor, connection, file, wanted))
+    result = await _move(
+        session, transfer, announce, lambda connection: choose_upload(session.factory.reactor, connection, file, wanted)
+    )
     return _conclude(session, transfer, await _settled(file, result))
 
 
 async def send_listing(session: Session, command: str, path: VirtualPath, source: Source) -> Reply:
     """Send a listing as *source* gives it, piece by piece."""
     transfer = _begin(session, command, "listing", path, None)
-    _announce(session, "for the listing")
     result = await _move(
-        session, transfer, lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session))
+        session,
+        transfer,
+        partial(_announce, session, "for the listing"),
+        lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session)),
     )
     return _conclude(session, transfer, result)
 
@@ -90,12 +100,17 @@ def _announce(session: Session, what: str, is_whole: bool = False) -> None:
     session.channel.send(Reply(150, words))
 
 
-async def _move(session: Session, transfer: Transfer, choose: Callable[[DataConnection], Pump]) -> TransferResult:
-    """Open the data connection and run the pump over it; every way to fail is in the result."""
+async def _move(
+    session: Session, transfer: Transfer, announce: Callable[[], None], choose: Callable[[DataConnection], Pump]
+) -> TransferResult:
+    """Say 150, open the data connection and run the pump over it; every way to fail is in the result."""
     port = session.take_data()
     if session.protection.is_private and not isinstance(port, ProtectedPort):
         port = ProtectedPort(session, port)
     try:
+        if isinstance(port, ProtectedPort) and transfer.direction == "upload":
+            await port.settle()
+        announce()
         connection = await port.open()
     except (CancelledError, DataConnectionFailed, DataNotProtected) as error:
         session.channel.after_reply(port.close)

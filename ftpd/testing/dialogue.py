@@ -115,8 +115,10 @@ class Dialogue:
         """Say close_notify: what the client says from now on is in clear (CCC)."""
         assert self.tls is not None, "there is no TLS"
         self._note("C: (close_notify)")
-        tls, self.tls = self.tls, None
-        return self._send_wire(tls.say_end())
+        self._send_wire(self.tls.say_end())
+        assert self.tls.has_heard_end, "close_notify is not answered"
+        self.tls = None
+        return self
 
     def sends(self, data: bytes) -> Self:
         """Send *data* over the data connection."""

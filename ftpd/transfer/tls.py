@@ -120,6 +120,11 @@ class TLSConnection:
             self._timer = self._reactor.callLater(seconds, self._expire, seconds)
         return done
 
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Whether the peer has begun the handshake, and it is not over."""
+        return self._tunnel.is_begun and not self._tunnel.is_established
+
     # spi.DataConnection.
 
     def send(self, data: ReadableBuffer) -> Deferred[None]:

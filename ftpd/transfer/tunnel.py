@@ -168,6 +168,11 @@ class Tunnel:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the other side has said anything."""
+        return bool(self._opening)
+
+    @property
     def is_within_record(self) -> bool:
         """Whether a record has begun and not ended: an end of the connection here has cut something off for certain."""
         return bool(self._missing or self._header)

@@ -114,9 +114,9 @@ def test_any_bytes_after_ccc_never_raise(data: bytes, cuts: list[int], says_end:
     with recorded_log() as log:
         dialogue = Dialogue(contexts=CONTEXTS, files=FILES, settings=SETTINGS).hears(220).says("AUTH TLS").hears(234).shakes_hands()
         dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("CCC").hears(200)
-        dialogue.transport.hear = lambda _: None
         if says_end:
             dialogue.says_end()
+        dialogue.transport.hear = lambda _: None
         for piece in filter(None, chunks(data, cuts)):
             dialogue.injected(piece)
         dialogue.hangs_up()

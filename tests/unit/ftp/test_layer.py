@@ -213,9 +213,26 @@ def test_closing_twice_is_harmless_and_the_session_stays_resumable():
 def left():
     line = established()
     line.layer.leave()
+    line.layer.say_end()
     line.client.feed(line.taken())
     assert line.client.has_heard_end
     return line
+
+
+def test_our_end_answers_the_clients():
+    line = established()
+    line.layer.leave()
+    assert line.wire == b""
+    line.layer.received(line.client.say_end())
+    line.client.feed(line.taken())
+    assert line.client.has_heard_end
+
+
+def test_until_our_end_we_speak_in_tls():
+    line = established()
+    line.layer.leave()
+    line.layer.write(b"200 OK\r\n")
+    assert line.client.feed(line.taken()) == b"200 OK\r\n"
 
 
 def test_what_stands_behind_the_clients_end_is_clear_text():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from ftpd.errors import DataConnectionFailed, DataNotProtected
 from ftpd.events import DataNotResumed
@@ -330,4 +330,80 @@ def test_resumed_connection_has_the_certificate_of_its_session(room, version):
     port = here.port()
     assert here.shakes_hands(here.resuming(), port.open()).socket is None
     assert here.events == []
+    port.close()
+
+
+# Before the 150 of an upload.
+
+
+async def upload(port, said):
+    """What a transfer does: settle, say 150, open."""
+    await port.settle()
+    said.append(150)
+    return await port.open()
+
+
+def test_150_waits_for_a_handshake_that_the_client_has_begun(room):
+    here = room()
+    said = []
+    client = here.resuming()
+    port = here.port()
+    here.line.client.sendall(client.outgoing())
+    turn(here.reactor)
+    uploading = Deferred.fromCoroutine(upload(port, said))
+    for _ in range(5):
+        turn(here.reactor)
+    assert said == []
+    here.shakes_hands(client, uploading)
+    assert said == [150]
+    port.close()
+
+
+def test_150_does_not_wait_for_a_client_that_says_nothing_before(room):
+    here = room()
+    said = []
+    port = here.port()
+    turn(here.reactor)
+    uploading = Deferred.fromCoroutine(upload(port, said))
+    for _ in range(5):
+        turn(here.reactor)
+    assert said == [150]
+    here.waits(uploading)
+    port.close()
+
+
+def test_150_does_not_wait_for_ever_for_the_rest_of_a_handshake(room):
+    here = room()
+    said = []
+    port = here.port()
+    here.line.client.sendall(here.resuming().outgoing())
+    here.waits(Deferred.fromCoroutine(upload(port, said)))
+    assert said == [150]
+    port.close()
+
+
+def test_handshake_that_fails_while_150_waits_is_told_behind_it(room):
+    here = room(data_resumption="required")
+    said = []
+    stranger = TLSClient()
+    port = here.port()
+    here.line.client.sendall(stranger.outgoing())
+    failure = here.shakes_hands(stranger, Deferred.fromCoroutine(upload(port, said)))
+    assert said == [150]
+    assert failure.check(DataNotProtected)
+    port.close()
+
+
+def test_upload_that_is_stopped_while_150_waits_says_none(room):
+    here = room()
+    said = []
+    port = here.port()
+    here.line.client.sendall(here.resuming().outgoing())
+    turn(here.reactor)
+    uploading = Deferred.fromCoroutine(upload(port, said))
+    for _ in range(5):
+        turn(here.reactor)
+    uploading.cancel()
+    assert here.waits(uploading).check(CancelledError)
+    assert said == []
     port.close()

@@ -7,6 +7,7 @@ from ftpd.errors import Busy, IntegrityLost, NoSpace, NotPermitted, OverQuota, U
 from ftpd.events import TransferEnded
 from ftpd.schema import Size
 from ftpd.storage.memory import MemorySettings, MemoryStore
+from ftpd.testing.dataports import MemoryDataPort
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
 from ftpd.values import Outcome
@@ -212,17 +213,17 @@ def test_observers_hear_of_a_transfer_once_its_reply_is_out():
     assert ended(dialogue).outcome is Outcome.FINISHED
 
 
-def test_150_of_an_upload_is_out_before_the_data_connection_is_taken():
+def test_150_of_an_upload_is_out_before_the_data_connection_is_opened():
     dialogue = ann()
     written = []
     write = dialogue.transport.write
     dialogue.channel._write = lambda data: (written.append(data[:3]), write(data))
-    take = dialogue.session.take_data
-    taken_after = []
+    open_port = MemoryDataPort.open
+    opened_after = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(type(dialogue.session), "take_data", lambda _: (taken_after.append(written[-1]), take())[1])
+        patched.setattr(MemoryDataPort, "open", lambda port: (opened_after.append(written[-1]), open_port(port))[1])
         dialogue.says("STOR b").hears(150)
-    assert taken_after == [b"150"]
+    assert opened_after == [b"150"]
 
 
 def test_stalled_download_is_426():

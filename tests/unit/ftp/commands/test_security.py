@@ -246,11 +246,17 @@ class TestCCC:
         assert dialogue.transport.writes[-1] == b'257 "/" is the working directory.\r\n'
 
     def test_a_client_may_leave_out_its_close_notify(self):
-        dialogue = self.cleared()
+        dialogue = self.cleared().waits(1)  # for ours
         dialogue.injected(b"PWD\r\n")
         assert dialogue.transport.writes[-1] == b'257 "/" is the working directory.\r\n'
 
-    def test_commands_behind_it_in_the_same_record_are_answered_once_tls_is_off(self):
+    def test_ours_does_not_come_with_the_200(self):
+        dialogue = self.cleared()
+        assert not dialogue.tls.has_heard_end
+        dialogue.waits(0.5)
+        assert dialogue.tls.has_heard_end
+
+    def test_commands_behind_it_in_the_same_record_are_answered(self):
         dialogue = protected("ann", settings=rules(ccc=True)).raw(b"CCC\r\nPWD\r\n").hears(200).hears(257)
         dialogue.says_end().says("NOOP").hears(200)
 
