@@ -59,7 +59,8 @@ def make_service(
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
-    service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
+    service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again,
+    unless clients are asked for one too.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
     if problems := list(problems_of(config)):
@@ -73,7 +74,8 @@ def make_service(
 
 
 def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], login_threads: Pool, has_late_tls: bool) -> Server:
-    certificates = None if has_late_tls else _certificates(config)
+    asks_clients = config.tls.clients.certificates != "off"  # then who may log in depends on the files: they are read now
+    certificates = None if has_late_tls and not asks_clients else _certificates(config)
     storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
     proved: Callable[[list[Any]], list[Any]] = certificates.proved if certificates is not None else list
     sites = Sites(config, storage_threads, login_threads, checkers, proved)

@@ -49,7 +49,8 @@ class Overrides:
         if self.plaintext_passwords:
             config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
         if self.read_only:
-            config = attrs.evolve(config, storage=attrs.evolve(config.storage, read_only=True))
+            hosts = tuple(attrs.evolve(host, storage=host.storage and _read_only(host.storage)) for host in config.hosts)
+            config = attrs.evolve(config, storage=_read_only(config.storage), hosts=hosts)
         return attrs.evolve(config, log=attrs.evolve(config.log, targets=self._targets(config.log.targets)))
 
     def _targets(self, targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
@@ -142,6 +143,10 @@ def _announce(server: Server, config: Config, user: str, password: str, fingerpr
         where = "Other machines log in to the account over TLS" if fingerprint else "The account works from this machine only"
         click.echo(f"{where}; --plaintext-passwords lets them send the password in clear.")
     sys.stdout.flush()
+
+
+def _read_only(storage: StorageSettings) -> StorageSettings:
+    return attrs.evolve(storage, read_only=True)
 
 
 def _listener(text: str) -> ListenSettings:

@@ -84,6 +84,13 @@ def _protection(config: Config) -> Iterator[Problem]:
     for index, listener in enumerate(config.listen):
         if listener.implicit_tls:
             yield Problem("", f"listen[{index}].implicit_tls", "there is no certificate", "see tls.certificates and `ftpd cert`")
+    if config.tls.clients.certificates != "off":  # passwords would count without the second factor
+        yield Problem(
+            "",
+            "tls.clients.certificates",
+            "clients are asked for one over TLS, and there is no certificate",
+            "see tls.certificates",
+        )
     for path, account in _accounts(config):
         for field in ("tls", "tls_data"):
             if getattr(account, field) == "required":
@@ -110,9 +117,12 @@ def _hosts(config: Config) -> Iterator[Problem]:
     for index, host in enumerate(config.hosts):
         if not host.names:
             yield Problem("", f"hosts[{index}].names", "found none", "at least one name")
-        for name in map(canonical_name, host.names):
+        for name in host.names:
             if not _can_be_said(name):
-                yield Problem("", f"hosts[{index}].names", f"found {name!r}", "write it as DNS has it (xn--...)")
+                yield Problem(
+                    "", f"hosts[{index}].names", f"found {name!r}", "write it as DNS has it (xn--...), an IPv6 address in brackets"
+                )
+        for name in map(canonical_name, host.names):
             if name in taken:
                 yield Problem("", f"hosts[{index}].names", f"{name!r} is in {taken[name]} too", "names differ")
             taken[name] = f"hosts[{index}].names"

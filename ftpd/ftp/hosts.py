@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -32,13 +33,17 @@ class Host:
 
 
 def canonical_name(name: str) -> str:
-    """Return *name* as it is compared: lower case, without the root's dot."""
-    return name.removesuffix(".").lower()
+    """Return *name* as it is compared: lower case, without the root's dot; an IPv6 address without brackets, in its short form."""
+    name = name.removesuffix(".").lower()
+    if name.startswith("[") and name.endswith("]"):
+        with suppress(ValueError):
+            return str(ipaddress.IPv6Address(name[1:-1]))
+    return name
 
 
 def parse_host(argument: str) -> str:
     """Return the name, or the bare address, that HOST names (RFC 7151 3.1); raises `BadArgument`: a port is none."""
-    name = canonical_name(argument)
+    name = argument.removesuffix(".").lower()
     if name.startswith("[") and name.endswith("]"):
         return str(_address(name[1:-1], 6))
     if name.replace(".", "").isdecimal() and name.isascii():

@@ -7,30 +7,48 @@ of this one session.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import attrs
 
 from ftpd.tls.client_names import describe
-from ftpd.transfer.tunnel import HandshakeFailed, Tunnel
+from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken
 from ftpd.values import TLSFacts
 
 __all__ = ["TLSLayer"]
 
 _HANDSHAKE: Final = b"\x16"  # what every TLS connection begins with (RFC 8446 5.1)
 _RECORDS: Final = range(20, 25)  # first bytes of TLS records (RFC 8446 5.1, RFC 6520): none of them begins a command
+_MOST_ANSWERS: Final = 64 * 1024  # bytes that TLS itself says (KeyUpdate) between two replies: no client needs 1 % of them
 
 
 class TLSLayer:
-    """Carry a channel's bytes through *tunnel*; *write* sends to the network, and *established* is called when the handshake is over."""
+    """Carry a channel's bytes through *tunnel*; *write* sends to the network, and *established* is called when the handshake is over.
 
-    __slots__ = ("_established", "_has_fallen_silent", "_has_said_end", "_is_heard", "_tunnel", "_write", "is_leaving")
+    Only `received` raises.  A client that sends half a message of TLS's own cannot be told anything more: what is written for it, by
+    clocks and commands that know nothing of TLS, is lost, and its next byte ends the connection.
+    """
+
+    __slots__ = (
+        "_answered_bytes",
+        "_established",
+        "_has_fallen_silent",
+        "_has_said_end",
+        "_is_heard",
+        "_tickets",
+        "_tunnel",
+        "_write",
+        "is_leaving",
+    )
 
     def __init__(self, tunnel: Tunnel, write: Callable[[bytes], None], established: Callable[[TLSFacts], None]) -> None:
         self._tunnel = tunnel
         self._write = write
         self._established = established
         self._is_heard = False
+        self._answered_bytes = 0  # since the last reply
+        self._tickets = b""
         self._has_fallen_silent = False
         self._has_said_end = False
         self.is_leaving = False  # CCC
@@ -54,6 +72,8 @@ class TLSLayer:
             if not wire.startswith(_HANDSHAKE):
                 raise HandshakeFailed("the client does not speak TLS")
             self._is_heard = True
+        if self._answered_bytes > _MOST_ANSWERS:  # they wait in memory for a client that does not read
+            raise TunnelBroken("the client asks without listening to the answers")
         try:
             if self.is_leaving:
                 return self._leave(wire)
@@ -62,14 +82,16 @@ class TLSLayer:
                 return b""
             return self._decrypted()
         finally:
-            self._flush()
+            self._answered_bytes += self._flush()
 
     def write(self, data: bytes) -> None:
         """Send *data*; in clear to a client that does not speak TLS or has heard our end of it, and not at all in mid handshake."""
         if self._has_said_end and self.is_leaving:
             self._write(data)
         elif self._tunnel.is_established:
-            self._tunnel.encrypt(data)
+            self._answered_bytes = 0
+            with suppress(TunnelBroken):
+                self._tunnel.encrypt(data)
             self._flush()
         elif not self._is_heard:
             self._write(data)
@@ -78,7 +100,8 @@ class TLSLayer:
         """Send close_notify, once."""
         if self._tunnel.is_established and not self._has_said_end:
             self._has_said_end = True
-            self._tunnel.say_end()
+            with suppress(TunnelBroken):
+                self._tunnel.say_end()
             self._flush()
 
     def leave(self) -> None:
@@ -96,7 +119,10 @@ class TLSLayer:
     def _shake_hands(self) -> bool:
         if not self._tunnel.shake_hands():
             return False
-        self._flush()
+        if self._tunnel.has_only_tickets_left:
+            self._tickets = self._tunnel.outgoing()  # they go out with the next reply: a segment less for each login
+        else:
+            self._flush()
         self._established(self._facts())
         return True
 
@@ -120,7 +146,10 @@ class TLSLayer:
             pieces.append(piece)
         return b"".join(pieces)
 
-    def _flush(self) -> None:
+    def _flush(self) -> int:
+        """Send what TLS has for the network; return how many bytes that is."""
         wire = self._tunnel.outgoing()
         if wire:
-            self._write(wire)
+            tickets, self._tickets = self._tickets, b""
+            self._write(tickets + wire)
+        return len(wire)

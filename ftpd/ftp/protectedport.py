@@ -72,8 +72,9 @@ class ProtectedPort:
                 timer.cancel()
 
         def hasten(result: T) -> T:
-            stop()
-            reactor.callLater(0, _fire, over)
+            if not over.called:
+                stop()
+                reactor.callLater(0, _fire, over)
             return result
 
         if seconds:
@@ -145,11 +146,12 @@ class ProtectedPort:
     def _demand_certificate(self, tunnel: Tunnel) -> None:
         """Refuse whoever has not the client certificate of the control connection; resumed or not, for a refused stranger has a ticket too."""
         tls = self._session.peer.tls
-        if tls is not None and tls.client is not None:
+        client = tls.client if tls is not None else self._session.protection.cleared_client
+        if client is not None:
             from ftpd.tls.client_names import describe
 
             certificate = tunnel.peer_certificate()
-            if certificate is None or describe(certificate) != tls.client:
+            if certificate is None or describe(certificate) != client:
                 raise DataNotProtected("The data connection shows another client certificate than the control connection")
 
     def _tell_of_stranger(self) -> None:

@@ -16,6 +16,7 @@ from ftpd.ftp.settings import ProtectionSettings
 
 if TYPE_CHECKING:
     from ftpd.ftp.session import Session
+    from ftpd.values import ClientCertificate
 
 __all__ = ["Policy", "Protection", "SessionContexts", "demand_protection", "policy_for"]
 
@@ -65,6 +66,7 @@ class Protection:
     """
 
     __slots__ = (
+        "cleared_client",
         "context",
         "has_size",
         "is_initially_private",
@@ -78,6 +80,7 @@ class Protection:
         self.context: Any = None
         self.is_initially_private = False  # AUTH SSL, AUTH TLS-P, implicit TLS
         self.was_cleared = False  # by CCC: PBSZ and PROT are over (RFC 4217 6)
+        self.cleared_client: ClientCertificate | None = None  # whom the control connection had shown before CCC
         self.is_told = False  # that data connections do not resume
         self.reset()
 
@@ -86,6 +89,11 @@ class Protection:
         self.context = context
         self.is_initially_private = is_private
         self.reset()
+
+    def clear(self, client: ClientCertificate | None) -> None:
+        """The control connection goes on in clear (CCC); data connections are still those of *client*."""
+        self.was_cleared = True
+        self.cleared_client = client
 
     def reset(self) -> None:
         """Back to what AUTH left (REIN)."""

@@ -204,6 +204,7 @@ class Session:
         self.user = self.account = self.stored_files = self.logout = None
         self.cwd = ROOT
         self.rename_from = None
+        self.protection.is_tls_client = False
         self.close_data()
 
     def reset_parameters(self) -> None:

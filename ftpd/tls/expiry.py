@@ -32,7 +32,11 @@ def expiring(identities: Iterable[Identity], within_seconds: float, now: datetim
 
 
 def uncovered(host: str, identities: Iterable[Identity]) -> Iterator[str]:
-    """Yield a sentence for each of *identities* that clients would not take for *host*, a DNS name or an IP address (RFC 9525)."""
+    """Yield a sentence for each of *identities* that clients would not take for *host* (RFC 9525).
+
+    That is a DNS name or an IP address, an IPv6 address with or without brackets.
+    """
+    host = host.removeprefix("[").removesuffix("]")
     for identity in identities:
         if not _covers(identity, host):
             yield f"certificate of {_called(identity)} ({identity.os_path}) is not for {host}: clients that verify it refuse it"

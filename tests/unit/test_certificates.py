@@ -122,6 +122,11 @@ class TestWarnings:
         (warning,) = Certificates(config(files.hold("ftp.example.com"), hosts=(host,))).warnings()
         assert warning.endswith("is not for b.example.com: clients that verify it refuse it")
 
+    def test_host_that_is_an_ipv6_address_is_one_of_them(self, files):
+        host = HostSettings(names=("[2001:db8::1]",), certificates=(files.hold("a.example.com"),))
+        (warning,) = Certificates(config(files.hold("ftp.example.com"), hosts=(host,))).warnings()
+        assert warning.endswith("is not for 2001:db8::1: clients that verify it refuse it")
+
 
 class TestClients:
     def settings(self, files, **options):

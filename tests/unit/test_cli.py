@@ -15,7 +15,7 @@ from ftpd import __version__
 from ftpd.cli import main
 from ftpd.cli.serving import Overrides
 from ftpd.config.load import parse_config
-from ftpd.config.tree import Config
+from ftpd.config.tree import Config, HostSettings, StorageSettings
 from ftpd.logs.settings import LogSettings, TargetSettings
 
 COMMANDS = ["serve", "check", "passwd", "cert", "sample", "completion"]
@@ -243,3 +243,10 @@ def test_overrides_reach_their_settings():
     assert changed.ftp.plaintext_passwords
     assert changed.storage.read_only
     assert [target.level for target in changed.log.targets] == ["debug"]
+
+
+def test_read_only_reaches_the_stores_of_hosts():
+    hosts = (HostSettings(names=("a",), storage=StorageSettings()), HostSettings(names=("b",)))
+    first, second = Overrides(read_only=True).over(Config(hosts=hosts)).hosts
+    assert first.storage.read_only
+    assert second.storage is None

@@ -7,6 +7,7 @@ import socket
 import attrs
 import pytest
 from twisted.application.service import IService
+from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
@@ -15,6 +16,8 @@ from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, LoginSettings, StorageSettings
 from ftpd.extensions import load_file
 from ftpd.listening import CannotListen
+from ftpd.login.certificate import SecondFactor
+from ftpd.login.memory import MemoryPasswords
 from ftpd.login.password_file import PasswordFileSettings
 from ftpd.logs.open import OpenLogs
 from ftpd.logs.settings import LogSettings, TargetSettings
@@ -22,8 +25,10 @@ from ftpd.schema import ConfigError, FilePath
 from ftpd.service import Server, make_service, unusable_parts
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
+from ftpd.testing.certificates import make_authority, make_certificate
 from ftpd.testing.fakes import spin
 from ftpd.threads import Pool
+from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 
 
 @pytest.fixture
@@ -219,6 +224,21 @@ def memory():
     from ftpd.login.memory import MemorySettings
 
     return MemorySettings()
+
+
+def test_late_certificates_of_the_server_leave_no_second_factor_out(reactor, config, tmp_path):
+    authority = make_authority()
+    (tmp_path / "server.pem").write_bytes(make_certificate(authority, ["localhost"]).pem)
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    tls = TLSSettings(
+        certificates=(CertificateSettings(chain=FilePath(str(tmp_path / "server.pem"))),),
+        clients=ClientSettings(certificates="required", authorities=FilePath(str(tmp_path / "authority.pem"))),
+    )
+    passwords = MemoryPasswords({b"ann": b"secret"})
+    server = make_service(attrs.evolve(config, tls=tls), reactor, checkers=[passwords], has_late_tls=True)
+    checker = server.listeners[0].factory.portal.checkers[IUsernamePassword]
+    assert isinstance(checker, SecondFactor)
+    spin(reactor, server.stopService())
 
 
 def test_a_command_that_nobody_serves_is_named_where_it_is_denied_or_allowed(reactor, config):

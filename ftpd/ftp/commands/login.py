@@ -47,7 +47,7 @@ async def user(session: Session, name: str) -> Reply:
     if not _may_send_password(session):
         hint = ": send AUTH TLS first" if session.factory.contexts is not None and session.policy.login != "off" else ""
         raise NotLoggedIn(f"Passwords are not taken over an unprotected connection here{hint}")
-    if await _logged_in_by_certificate(session, encode_name(name)):
+    if session.peer.tls is not None and await _logged_in_by_certificate(session, encode_name(name)):
         return Reply(232, "Logged in by certificate; no password is needed.")
     session.user = encode_name(name)
     return Reply(331, "Password required.")

@@ -118,7 +118,7 @@ async def ccc(session: Session, _: None) -> Reply:
         return Reply(534, "The control connection stays protected here.")
     if not session.channel.take_off_tls():
         return Reply(534, "The TLS of this listener cannot be taken off.")
-    session.protection.was_cleared = True
+    session.protection.clear(session.peer.tls.client)
     session.peer = session.peer._replace(tls=None)
     return Reply(200, "The control connection is in clear from now on.")
 

@@ -12,7 +12,8 @@ from ftpd.config.rules import problems_of, warnings_of
 from ftpd.config.tree import Config, HostSettings, ListenSettings, LoginSettings
 from ftpd.ftp.settings import ActiveSettings, FTPSettings, NetworkProtectionSettings, PassiveSettings, ProtectionSettings
 from ftpd.logs.settings import LogSettings, TargetSettings
-from ftpd.tls.settings import CertificateSettings, TLSSettings
+from ftpd.schema import FilePath
+from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 
 LOGIN = (LoginSettings(),)
 
@@ -176,6 +177,13 @@ def test_everything_that_needs_a_certificate_is_named_at_once():
     ]
 
 
+def test_certificates_of_clients_without_one_of_the_server_are_a_problem():
+    clients = ClientSettings(certificates="requested", authorities=FilePath("ca.pem"))
+    (problem,) = problems_of(Config(tls=TLSSettings(clients=clients)))
+    assert problem.path == "tls.clients.certificates"
+    assert paths(Config(tls=TLSSettings(certificates=(CertificateSettings(),), clients=clients))) == []
+
+
 def test_the_words_say_what_to_do():
     (problem,) = problems_of(tls(certificates=(), login="required"))
     assert str(problem) == "ftp.tls.login: TLS is required, and there is no certificate; see tls.certificates and `ftpd cert`"
@@ -221,6 +229,11 @@ def test_host_without_a_name_is_a_problem():
 def test_name_of_two_hosts_is_a_problem(other):
     (problem,) = problems_of(hosts(HostSettings(names=("a.example.com",)), HostSettings(names=(other,))))
     assert str(problem) == "hosts[1].names: 'a.example.com' is in hosts[0].names too; names differ"
+
+
+def test_address_of_two_hosts_is_a_problem_however_it_is_written():
+    found = paths(hosts(HostSettings(names=("[2001:db8::1]",)), HostSettings(names=("[2001:DB8:0::1]",))))
+    assert found == ["hosts[1].names"]
 
 
 def test_name_that_one_host_has_twice_is_a_problem():

@@ -14,6 +14,7 @@ from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.server import Server
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
 from ftpd.values import Outcome
+from tests.crafted_tls import HALF_A_MESSAGE, HANDSHAKE, CraftedClient
 
 FILES = {"/a": b"hello", "/b": b"world"}
 
@@ -550,6 +551,22 @@ def test_lost_connection_in_mid_handshake_leaves_nothing():
     dialogue = Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234)
     dialogue.injected(TLSClient().outgoing()[:50]).hangs_up()
     assert dialogue.server.factory.channels == set()
+
+
+def test_client_that_cannot_be_told_anything_keeps_no_clock_and_no_end_from_others():
+    server = Server(contexts=MemoryContexts())
+    evil = Dialogue(server=server).hears(220).says("AUTH TLS").hears(234)
+    evil.tls = CraftedClient()
+    evil.injected(evil.tls.outgoing())
+    evil.injected(evil.tls.record(HANDSHAKE, HALF_A_MESSAGE))
+    server.clock.advance(50)
+    late = Dialogue(server=server).hears(220)
+    for _ in range(11):
+        server.clock.advance(1)
+    assert evil.transport.disconnecting
+    for _ in range(50):
+        server.clock.advance(1)
+    late.hears(421)
 
 
 def test_auth_whose_client_is_gone_before_its_reply_begins_no_tls():

@@ -7,6 +7,7 @@ from ftpd.ftp.layer import TLSLayer
 from ftpd.testing.pump_contract import tls_context
 from ftpd.testing.tls_client import TLSClient
 from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken
+from tests.crafted_tls import DATA, HALF_A_MESSAGE, HANDSHAKE, CraftedClient
 
 
 class Line:
@@ -205,6 +206,56 @@ def test_closing_twice_is_harmless_and_the_session_stays_resumable():
         second.shake_hands()
         client.feed(second.outgoing())
     assert second.is_resumed
+
+
+# A client that no library makes.
+
+
+def crafted():
+    line = Line()
+    line.client = CraftedClient()
+    return line.shake_hands()
+
+
+def test_record_made_by_hand_is_heard():
+    line = crafted()
+    assert line.layer.received(line.client.record(DATA, b"NOOP\r\n")) == b"NOOP\r\n"
+
+
+def test_half_a_message_of_tls_lets_neither_a_reply_nor_our_end_raise():
+    line = crafted()
+    assert line.layer.received(line.client.record(HANDSHAKE, HALF_A_MESSAGE)) == b""
+    line.layer.write(b"421 Closing.\r\n")
+    line.layer.say_end()
+    with pytest.raises(TunnelBroken):
+        line.layer.received(line.client.record(DATA, b"NOOP\r\n"))
+
+
+def test_half_a_message_of_tls_lets_our_end_alone_not_raise():
+    line = crafted()
+    line.layer.received(line.client.record(HANDSHAKE, HALF_A_MESSAGE))
+    line.layer.say_end()
+
+
+def test_client_that_asks_for_keys_without_end_is_refused():
+    line = crafted()
+
+    def asks():
+        for _ in range(5000):
+            line.layer.received(line.client.key_update())
+
+    with pytest.raises(TunnelBroken, match="without listening"):
+        asks()
+    assert len(line.wire) < 100_000
+
+
+def test_client_that_asks_for_keys_between_commands_is_served():
+    line = crafted()
+    for _ in range(5000):
+        line.layer.received(line.client.key_update())
+        assert line.layer.received(line.client.record(DATA, b"NOOP\r\n")) == b"NOOP\r\n"
+        line.layer.write(b"200 OK\r\n")
+        line.taken()
 
 
 # CCC.

@@ -197,6 +197,18 @@ def test_stranger_without_the_control_connections_certificate_is_refused(room):
     port.close()
 
 
+def test_stranger_without_the_certificate_that_was_shown_before_ccc_is_refused(room):
+    here = room()
+    here.session.peer = here.session.peer._replace(tls=None)
+    here.session.protection.cleared_client = ClientCertificate(
+        subject="CN=ann", common_name="ann", emails=(), fingerprint="ab" * 32
+    )
+    port = here.port()
+    failure = here.shakes_hands(TLSClient(), port.open())
+    assert str(failure.value) == "The data connection shows another client certificate than the control connection"
+    port.close()
+
+
 def test_client_that_speaks_no_tls_is_refused_with_the_cause(room):
     here = room()
     here.line.client.sendall(b"content in clear")

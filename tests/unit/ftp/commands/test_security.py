@@ -11,8 +11,9 @@ from ftpd.schema import ConfigError, Problem
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.tls_client import MemoryContexts
-from ftpd.values import Account, Permission, Rule, TLSFacts
+from ftpd.values import Account, ClientCertificate, Permission, Rule, TLSFacts
 
+CERTIFICATE = ClientCertificate(subject="CN=ann", common_name="ann", emails=(), fingerprint="ab" * 32)
 MECHANISMS = ["TLS", "TLS-C", "SSL", "TLS-P"]
 
 
@@ -271,6 +272,12 @@ class TestCCC:
         dialogue.says("CCC").hears(200).says_end().says("NOOP").hears(200)
         assert dialogue.session.protection.is_private
 
+    def test_whose_the_data_connections_are_stays(self):
+        dialogue = protected("ann", settings=rules(ccc=True))
+        dialogue.session.peer = dialogue.session.peer._replace(tls=TLSFacts("", "", client=CERTIFICATE))
+        dialogue.says("CCC").hears(200)
+        assert dialogue.session.protection.cleared_client == CERTIFICATE
+
     @pytest.mark.parametrize("line", ["AUTH TLS", "PBSZ 0", "PROT C", "PROT P"])
     def test_what_ccc_has_ended_is_503(self, line):
         self.cleared().says_end().says(line).hears(503)
@@ -299,6 +306,10 @@ class TestServersAmongThemselves:
     def test_sscn_tells_and_sets_the_role(self):
         dialogue = self.fay().says("SSCN").hears(200, "SSCN:SERVER METHOD").says("SSCN ON").hears(200, "SSCN:CLIENT METHOD")
         dialogue.says("SSCN").hears(200, "SSCN:CLIENT METHOD").says("sscn off").hears(200, "SSCN:SERVER METHOD")
+
+    def test_the_role_ends_with_the_login(self):
+        dialogue = self.fay().says("SSCN ON").hears(200).says("USER fay").hears(331).says("PASS secret").hears(230)
+        dialogue.says("SSCN").hears(200, "SSCN:SERVER METHOD")
 
     def test_sscn_with_anything_else_is_501(self):
         self.fay().says("SSCN MAYBE").hears(501)
