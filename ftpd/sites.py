@@ -81,7 +81,9 @@ class Sites:
     def _make_realm(self, host: HostSettings, anonymous: AnonymousSettings, store: Store) -> TransferRealm:
         account = host.account if host.account is not None else self._config.account
         accounts = host.accounts if host.accounts is not None else self._config.accounts
-        return TransferRealm(SettingsAccounts(account, accounts, anonymous), store)
+        own = (host.login, host.account, host.accounts, host.anonymous)
+        name = host.names[0] if any(table is not None for table in own) else ""
+        return TransferRealm(SettingsAccounts(account, accounts, anonymous, name), store)
 
 
 def make_store(storage: StorageSettings, config: Config, threads: StoreThreads, path: str) -> Store:

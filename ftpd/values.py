@@ -127,7 +127,8 @@ class Account:
 
     `home` is where the session starts, and with `is_confined` also its root.  `rules` are matched against the path that
     the client sees.  The numbers are limits; `None` means none.  `needs_tls` refuses a login in clear, as a wrong password is refused;
-    `needs_private_data` transfers in clear.
+    `needs_private_data` transfers in clear.  `host` is the virtual host that the account belongs to, "" for the server's own: the same
+    name there is somebody else.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Account:
     max_file_size: int | None = None
     needs_tls: bool = False
     needs_private_data: bool = False
+    host: str = ""
 
 
 @attrs.frozen
@@ -169,6 +171,7 @@ class TLSFacts:
 
 class Peer(NamedTuple):
     """Both ends of a control connection.  Addresses are IP text without zone, "" for a Unix socket; a v4-mapped address is IPv4.
+    `host` is the virtual host that HOST or SNI has chosen.
 
     A NamedTuple, as every connection makes one (tests/bench: login).
     """
@@ -181,6 +184,7 @@ class Peer(NamedTuple):
     listener: str = ""
     session: str = ""
     tls: TLSFacts | None = None
+    host: str = ""
 
     @property
     def endpoint(self) -> str:

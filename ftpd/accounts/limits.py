@@ -73,7 +73,7 @@ class Limits:
         self._clock = clock
         self._sessions = 0
         self._by_address: dict[bytes | str, int] = {}
-        self._by_account: dict[tuple[str, bool], int] = {}
+        self._by_account: dict[tuple[str, str, bool], int] = {}
         self._failures: dict[bytes | str, _Failures] = {}
 
     def open(self, peer: Peer) -> Visit:
@@ -102,7 +102,7 @@ class Limits:
 
     def enter_account(self, account: Account) -> None:
         """Count a login; raises `TooManySessions` where the account has no room."""
-        key = (account.name, account.is_anonymous)
+        key = _key(account)
         count = self._by_account.get(key, 0)
         if account.max_sessions is not None and count >= account.max_sessions:
             raise TooManySessions(f"Too many sessions of this account; {_LATER}")
@@ -110,7 +110,7 @@ class Limits:
 
     def leave_account(self, account: Account) -> None:
         """Take back what `enter_account` counted."""
-        _take(self._by_account, (account.name, account.is_anonymous))
+        _take(self._by_account, _key(account))
 
     def refuse_banned(self, address: bytes | str | None) -> None:
         """Raise `TooManySessions` while *address* is banned."""
@@ -209,6 +209,10 @@ class Visit:
             self._is_open = False
             self.logged_out()
             self._limits.leave(self._address)
+
+
+def _key(account: Account) -> tuple[str, str, bool]:
+    return account.host, account.name, account.is_anonymous
 
 
 def _take(counts: dict[Key, int], key: Key) -> None:

@@ -87,15 +87,16 @@ class SettingsAccounts:
         default: AccountSettings | None = None,
         named: Mapping[str, AccountSettings] | None = None,
         anonymous: AnonymousSettings | None = None,
+        host: str = "",
     ) -> None:
-        """Prepare the accounts: *named* by name, *default* for other proven names (None: those have no account).
+        """Prepare the accounts: *named* by name, *default* for other proven names (None: those have no account); *host* is theirs alone.
 
         Raises `ValueError` for a permission that there is not, and `BadName` for a path that there cannot be.
         """
         # Made once for each name: a user who comes again and again has one account (tests/bench: login).
-        self._default = None if default is None else lru_cache(maxsize=_MOST_REMEMBERED)(_Template(default).account)
-        self._named = {name: _Template(settings).account(name) for name, settings in (named or {}).items()}
-        self._anonymous = None if anonymous is None or not anonymous.enabled else _anonymous(anonymous)
+        self._default = None if default is None else lru_cache(maxsize=_MOST_REMEMBERED)(_Template(default, host).account)
+        self._named = {name: _Template(settings, host).account(name) for name, settings in (named or {}).items()}
+        self._anonymous = None if anonymous is None or not anonymous.enabled else _anonymous(anonymous, host)
 
     async def account(self, avatar_id: bytes | tuple[()]) -> Account:
         """Return the account.
@@ -118,8 +119,9 @@ class SettingsAccounts:
 class _Template:
     """An account still without a name: what can be made ready before the login is."""
 
-    def __init__(self, settings: AccountSettings) -> None:
+    def __init__(self, settings: AccountSettings, host: str) -> None:
         self._settings = settings
+        self._host = host
         self._home = VirtualPath.parse(settings.home)
         self._is_personal = _PLACEHOLDER in settings.home
         self._rules = (
@@ -137,10 +139,11 @@ class _Template:
             needs_private_data=self._settings.tls_data == "required",
             max_sessions=self._settings.max_sessions or None,
             max_file_size=self._settings.max_file_size or None,
+            host=self._host,
         )
 
 
-def _anonymous(settings: AnonymousSettings) -> Account:
+def _anonymous(settings: AnonymousSettings, host: str) -> Account:
     return Account(
         name="anonymous",
         home=VirtualPath.parse(settings.home),
@@ -148,6 +151,7 @@ def _anonymous(settings: AnonymousSettings) -> Account:
         is_anonymous=True,
         max_sessions=settings.max_sessions or None,
         max_file_size=settings.max_file_size or None,
+        host=host,
     )
 
 

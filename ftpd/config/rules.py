@@ -36,6 +36,8 @@ def warnings_of(config: Config, *, has_other_logins: bool = False) -> Iterator[s
     for listener in config.listen:
         if listener.old_devices:
             yield f"{listener.label} takes TLS 1.0 and weak ciphers: give it to old devices only, on a network of their own (old_devices)"
+    if config.offers_tls and not config.tls.certificates:
+        yield "clients that name no virtual host (SNI) find no certificate: there is none in [[tls.certificates]]"
     if config.ftp.tls.eof == "tolerate":
         yield "an upload over TLS that somebody cuts off is stored as if it were whole (ftp.tls.eof): set it for the networks of old devices only"
     if config.ftp.plaintext_passwords:
@@ -77,6 +79,7 @@ def _protection(config: Config) -> Iterator[Problem]:
         if listener.implicit_tls and login == "off":
             yield Problem("", f"listen[{index}].implicit_tls", "set although TLS is off for logins there", "leave one of them out")
     if config.offers_tls:
+        yield from _unreachable_accounts(config)
         return
     for path, wish in demands:
         if wish == "required":
@@ -110,6 +113,18 @@ def _accounts(config: Config) -> Iterator[tuple[str, AccountSettings]]:
 def _unreachable_data(login: str, data: str, path: str) -> Iterator[Problem]:
     if login == "off" and data == "required":
         yield Problem("", path, "required although TLS is off for the control connection", "PROT P needs AUTH first")
+
+
+def _unreachable_accounts(config: Config) -> Iterator[Problem]:
+    """Accounts that need what nobody can have on any listener, from any network."""
+    rules = config.ftp.tls
+    for field, wish, names in (("tls", "login", "tls_login"), ("tls_data", "data", "tls_data")):
+        wishes = {getattr(listener, names) or getattr(rules, wish) for listener in config.listen}
+        wishes |= {getattr(own, wish) for own in rules.networks} - {""}
+        if wishes == {"off"}:
+            for path, account in _accounts(config):
+                if getattr(account, field) == "required":
+                    yield Problem("", f"{path}.{field}", f"required although ftp.tls.{wish} is off", "it could never be used")
 
 
 def _hosts(config: Config) -> Iterator[Problem]:

@@ -367,7 +367,7 @@ class ControlChannel(Protocol):
         if session.is_host_named and virtual is not session.host:
             self._say_last(Reply(421, "TLS was begun with another name than HOST has named; closing."))
             return False
-        session.host = virtual
+        session.choose_host(virtual)
         return True
 
     def _uncovered(self, wire: bytes) -> bytes:

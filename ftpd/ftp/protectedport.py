@@ -84,7 +84,8 @@ class ProtectedPort:
     def open(self) -> Deferred[TLSConnection]:
         """Return the connection; fails with `DataConnectionFailed`, or with `DataNotProtected` and the cause.
 
-        The time that a connection has to come into being counts for the handshake anew: many clients begin it only when they hear the 150.
+        The handshake has the time that a connection has to come into being, from now on: many clients begin it only when they hear the
+        150.  The connection itself has it from PASV on.
         """
         self._is_announced = True
         seconds = self._session.factory.settings.timeouts.data_connect

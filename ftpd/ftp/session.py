@@ -146,10 +146,15 @@ class Session:
             return self.factory.is_anonymous(name)
         return name.lower() in map(str.lower, self.host.anonymous_names)
 
+    def choose_host(self, host: Host | None) -> None:
+        """Be a session of *host* from now on; None: of the factory's own."""
+        self.host = host
+        self.peer = self.peer._replace(host=host.name if host is not None else "")
+
     def forget_host(self) -> None:
         """Take back what HOST has named (REIN, RFC 7151 3.3); what TLS was told stays, for the connection has that host's certificate."""
         if self.is_host_named and not (self.peer.tls is not None and self.peer.tls.server_name):
-            self.host = None
+            self.choose_host(None)
         self.is_host_named = False
 
     # Login.

@@ -49,6 +49,7 @@ FIELDS = (
     "client",
     "tls",
     "certificate",
+    "host",
 )
 """The fields that targets write; any other that a line carries stays inside the process."""
 
@@ -90,7 +91,8 @@ class Journal:
 
 
 def _origin(peer: Peer) -> Fields:
-    return {"protocol": peer.protocol, "session": peer.session, "peer": peer.endpoint, "listener": peer.listener}
+    fields = {"protocol": peer.protocol, "session": peer.session, "peer": peer.endpoint, "listener": peer.listener}
+    return {**fields, "host": peer.host} if peer.host else fields
 
 
 def _weight(event: Event, level: Any) -> Any:

@@ -162,3 +162,11 @@ async def with_directory(store):
 async def listed(store):
     async with await (await store.open(Account("ann"))).open_directory(ROOT) as directory:
         return [info.name for info in await directory.next_batch()]
+
+
+def test_an_account_of_a_hosts_own_tables_is_not_the_servers_of_that_name():
+    both = sites(
+        HostSettings(names=("a",), login=(passwords(ann="secret"),)), HostSettings(names=("b",)), login=(passwords(ann="secret"),)
+    )
+    hosts = dict(both.hosts)
+    assert [account(portal).host for portal in (both.portal, hosts["a"].portal, hosts["b"].portal)] == ["", "a", ""]

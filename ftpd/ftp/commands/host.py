@@ -24,6 +24,7 @@ async def host(session: Session, name: str) -> Reply:
         raise BadParameter("No such host here")
     if session.peer.tls is not None and session.peer.tls.server_name and virtual is not session.host:
         raise BadParameter("TLS was begun with another host name")
-    session.host, session.is_host_named = virtual, True
+    session.choose_host(virtual)
+    session.is_host_named = True
     session.reset_parameters()
     return Reply(220, session.greeting)

@@ -272,3 +272,11 @@ class TestBans:
         for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3"):
             fail(limits.open(peer(address)))
         assert list(limits._failures) == ["192.0.2.1", "192.0.2.3"]
+
+
+def test_accounts_of_two_virtual_hosts_are_counted_apart():
+    limits = Limits(LimitSettings(), Clock())
+    limits.enter_account(Account("ann", max_sessions=1))
+    limits.enter_account(Account("ann", max_sessions=1, host="a.example"))
+    with pytest.raises(TooManySessions):
+        limits.enter_account(Account("ann", max_sessions=1, host="a.example"))

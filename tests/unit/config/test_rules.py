@@ -270,3 +270,16 @@ def test_old_devices_are_a_warning_that_names_the_listener():
 def test_tolerated_truncation_is_a_warning_and_none_for_single_networks():
     assert len(list(warnings_of(attrs.evolve(tls(eof="tolerate"), login=LOGIN)))) == 1
     assert list(warnings_of(attrs.evolve(tls(networks=(of_network("::1", eof="tolerate"),)), login=LOGIN))) == []
+
+
+def test_certificates_of_virtual_hosts_alone_are_a_warning():
+    config = attrs.evolve(hosts(HostSettings(names=("a",), certificates=(CertificateSettings(),))), login=LOGIN)
+    assert len(list(warnings_of(config))) == 1
+
+
+@pytest.mark.parametrize(("rule", "field"), [("login", "tls"), ("data", "tls_data")])
+def test_account_that_needs_what_is_off_everywhere_is_a_problem(rule, field):
+    config = attrs.evolve(tls(**{rule: "off"}), accounts={"ann": AccountSettings(**{field: "required"})})
+    assert paths(config) == [f"accounts.ann.{field}"]
+    elsewhere = tls(**{rule: "off"}, listen=ListenSettings(**{f"tls_{rule}": "allowed"}))
+    assert paths(attrs.evolve(elsewhere, accounts=config.accounts)) == []

@@ -130,6 +130,11 @@ def test_an_event_of_an_extension_is_passed_over():
     assert lines(Event(peer=PEER)) == []
 
 
+def test_a_virtual_host_is_named():
+    (line,) = lines(SessionOpened(peer=PEER._replace(host="ftp.example.com")))
+    assert line["host"] == "ftp.example.com"
+
+
 def test_an_ipv6_peer_has_brackets():
     peer = Peer("2001:db8::1", 5, "::1", 21)
     assert lines(SessionOpened(peer=peer))[0]["peer"] == "[2001:db8::1]:5"
