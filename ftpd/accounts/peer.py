@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
+import random
 import time
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ def peer_of(transport: ITransport, protocol: str, listener: str = "") -> Peer:
 def new_session_id() -> str:
     """Return 16 characters, unique across workers, restarts and machines, that sort by time: 40 bits of clock, 40 of chance."""
     milliseconds = int((time.time() - _EPOCH_SECONDS) * 1000) & 0xFFFFFFFFFF
-    return _eight_digits(milliseconds) + _eight_digits(int.from_bytes(os.urandom(5)))
+    return _eight_digits(milliseconds) + _eight_digits(random.getrandbits(40))  # no secret; Python seeds it anew after a fork
 
 
 def _eight_digits(number: int) -> str:

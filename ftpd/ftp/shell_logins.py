@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import copy
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 from twisted.cred.checkers import FilePasswordDB, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnhandledCredentials
 from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ftpd.accounts.realm import TransferRealm
@@ -23,7 +26,7 @@ from ftpd.login.credentials import PasswordCredentials
 from ftpd.paths import decode_name, encode_name
 from ftpd.values import Peer
 
-__all__ = ["TextCredentials", "interfaces_for", "password_credentials", "suited", "takes_text"]
+__all__ = ["TextCredentials", "granted", "interfaces_for", "password_credentials", "suited", "takes_text"]
 
 
 def interfaces_for(portal: Portal) -> tuple[Any, ...]:
@@ -61,6 +64,25 @@ def _takes_bytes(checker: object) -> bool:
     from ftpd.login.twisted_plugins import ForeignChecker
 
     return isinstance(checker, Chain | ForeignChecker | MemoryPasswords | PasswordFile | FilePasswordDB)
+
+
+async def granted(portal: Portal, credentials: Any, peer: Peer) -> tuple[Any, Any, Callable[[], object]]:
+    """Return what `portal.login` gives: interface, avatar, logout.  Fails as that does.
+
+    Where portal and realm are ours the two steps of `Portal.login` are gone here, without a Deferred for what need not wait: it is a
+    sixth of the login's own time (tests/bench: login).
+    """
+    if not (_is_ours(portal) and type(portal) is Portal):
+        return await suited(portal).login(credentials, peer, *interfaces_for(portal))
+    for interface, checker in portal.checkers.items():
+        if interface.providedBy(credentials):
+            avatar_id: Any = checker.requestAvatarId(credentials)
+            if isinstance(avatar_id, Deferred):
+                avatar_id = await avatar_id
+            result: Any = portal.realm.requestAvatar(avatar_id, peer, IAvatar)
+            interface, avatar, logout = await result if isinstance(result, Deferred) else result
+            return interface, avatar, logout
+    raise UnhandledCredentials("no checker for these credentials")
 
 
 def suited(portal: Portal) -> Portal:

@@ -18,7 +18,7 @@ from ftpd.errors import FileTransferError, NotLoggedIn, OutOfOrder, TooManySessi
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.session import Session
-from ftpd.ftp.shell_logins import interfaces_for, password_credentials, suited
+from ftpd.ftp.shell_logins import granted, password_credentials
 from ftpd.ftp.wire.replies import Reply
 from ftpd.interfaces import IAvatar
 from ftpd.login.certificate import CertificateCredentials, ICertificate
@@ -152,7 +152,7 @@ async def _log_in(session: Session, name: bytes, credentials: Any) -> Account:
     if portal is None:
         raise CredentialsRefused("no portal")
     try:
-        interface, avatar, logout = await suited(portal).login(credentials, peer, *interfaces_for(portal))
+        interface, avatar, logout = await granted(portal, credentials, peer)
     except (CancelledError, CredentialsRefused):
         raise
     except FileTransferError as error:  # overload must not count as a wrong password, or it would ban honest clients

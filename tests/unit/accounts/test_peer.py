@@ -8,7 +8,7 @@ from ftpd.accounts.peer import new_session_id
 
 def id_at(monkeypatch, seconds, chance):
     monkeypatch.setattr(peer.time, "time", lambda: seconds)
-    monkeypatch.setattr(peer.os, "urandom", chance.to_bytes)
+    monkeypatch.setattr(peer.random, "getrandbits", lambda bits: chance)
     return new_session_id()
 
 
