@@ -5,6 +5,7 @@ It stands in for `twisted.protocols.ftp.FTPFactory`: same arguments, same public
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -158,6 +159,18 @@ class FTPFactory(ServerFactory):
 
     # Twisted's factory life.
 
+    def doStart(self) -> None:
+        """Begin to serve a port.
+
+        Raises `ValueError` behind an `ssl:` endpoint where data connections have to resume a session of ours: there is none, and nobody
+        could be served.
+        """
+        if self.needs_own_tls and _is_wrapped_in_tls(self):
+            raise ValueError(
+                "an ssl: endpoint does TLS itself, so that data_resumption = required cannot be kept; listen without TLS"
+            )
+        super().doStart()  # type: ignore[no-untyped-call]
+
     def buildProtocol(self, addr: IAddress | None) -> ControlChannel:  # type: ignore[override]  # Twisted's type variable cannot be bound
         channel = self.protocol()
         channel.factory = self
@@ -294,6 +307,13 @@ def _demand_descriptors(reactor: object) -> None:
         raise RuntimeError(
             f"ftpd needs a reactor that watches file descriptors (IReactorFDSet), and {type(reactor).__name__} does not"
         )
+
+
+def _is_wrapped_in_tls(factory: FTPFactory) -> bool:
+    """Whether an endpoint has put its own TLS around *factory*; nobody but its wrapper, made just now, knows of that."""
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    return any(isinstance(one, TLSMemoryBIOFactory) and one.wrappedFactory is factory for one in gc.get_objects())
 
 
 def _without_gaps(ports: Iterable[int]) -> tuple[int, int] | None:

@@ -47,7 +47,7 @@ factory = FTPFactory(
     contexts=MemoryContexts() if has_contexts == "yes" else None,
 )
 endpoint = SSL4ServerEndpoint(reactor, 0, OneContext(), interface="127.0.0.1")
-endpoint.listen(factory).addCallback(lambda port: print("listening on 127.0.0.1 port", port.getHost().port))
+endpoint.listen(factory).addCallback(lambda port: print("listening on 127.0.0.1 port", port.getHost().port)).addErrback(print)
 reactor.run()
 """
 
@@ -111,9 +111,8 @@ def test_the_endpoints_tls_cannot_be_taken_off(serve: Serve) -> None:
         assert wire.ask("CCC").code == 534
 
 
-def test_nobody_is_served_where_data_have_to_resume_a_session_that_is_not_ours(serve: Serve) -> None:
-    wire = SecureWire(serve(contexts=True, data_resumption="required").port)
-    with wire:
-        wire.shake_hands()
-        assert wire.reply().code == 421
-        assert wire.is_closed()
+def test_data_that_have_to_resume_a_session_of_ours_are_refused_at_the_start(tmp_path: Path) -> None:
+    server = Server(["-c", PROGRAM, "yes", "required", PASSWORD], folder=tmp_path)
+    server.wait_for("data_resumption = required cannot be kept")
+    server.stop()
+    assert "listening on" not in server.log
