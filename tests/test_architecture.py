@@ -25,6 +25,7 @@ FLOORS = {
     "ftpd.paths": 0,
     "ftpd.values": 0,
     "ftpd.listing": 0,
+    "ftpd.hostnames": 0,
     "ftpd.schema": 0,
     "ftpd.spi": 1,
     "ftpd.interfaces": 1,

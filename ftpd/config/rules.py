@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.tree import Config, ListenSettings
 from ftpd.errors import BadArgument
-from ftpd.ftp.hosts import canonical_name, parse_host
+from ftpd.ftp.hosts import parse_host
+from ftpd.hostnames import canonical_name
 from ftpd.schema import Problem
 
 __all__ = ["problems_of", "warnings_of"]

@@ -24,11 +24,11 @@ from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened
 from ftpd.ftp.answer import answer, row_of
 from ftpd.ftp.direct import writer_for
 from ftpd.ftp.errors_to_replies import reply_for
-from ftpd.ftp.hosts import canonical_name
 from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import LineReader, TooLong
 from ftpd.ftp.wire.replies import Reply, encode
+from ftpd.hostnames import canonical_name
 from ftpd.spi import DelayedCall
 
 if TYPE_CHECKING:

@@ -26,13 +26,14 @@ from ftpd.ftp.channel import ControlChannel
 from ftpd.ftp.command import Command, CommandTable
 from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
 from ftpd.ftp.dataport import DataPortFactory
-from ftpd.ftp.hosts import Host, canonical_name
+from ftpd.ftp.hosts import Host
 from ftpd.ftp.protection import Policy, SessionContexts, policy_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import TooLong
 from ftpd.ftp.wire.replies import Reply, encode
+from ftpd.hostnames import canonical_name
 from ftpd.paths import decode_name
 from ftpd.schema import Seconds
 from ftpd.spi import DataPorts, DelayedCall, Reactor

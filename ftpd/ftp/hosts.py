@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -12,7 +11,7 @@ from twisted.cred.portal import Portal
 
 from ftpd.errors import BadArgument
 
-__all__ = ["Host", "canonical_name", "parse_host"]
+__all__ = ["Host", "parse_host"]
 
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
@@ -30,15 +29,6 @@ class Host:
     portal: Portal
     greeting: str
     anonymous_names: tuple[str, ...] = ()
-
-
-def canonical_name(name: str) -> str:
-    """Return *name* as it is compared: lower case, without the root's dot; an IPv6 address without brackets, in its short form."""
-    name = name.removesuffix(".").lower()
-    if name.startswith("[") and name.endswith("]"):
-        with suppress(ValueError):
-            return str(ipaddress.IPv6Address(name[1:-1]))
-    return name
 
 
 def parse_host(argument: str) -> str:

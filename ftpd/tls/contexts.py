@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import attrs
 from OpenSSL import SSL
 
+from ftpd.hostnames import canonical_name
 from ftpd.tls.identity import Identity
 from ftpd.tls.parameters import Parameters
 from ftpd.tls.store import Identities
@@ -61,7 +62,7 @@ class _Selection:
 
         OpenSSL calls it: pyOpenSSL would print an exception to standard error.
         """
-        host = _normal((connection.get_servername() or b"").decode("ascii", "replace"))
+        host = canonical_name((connection.get_servername() or b"").decode("ascii", "replace"))
         connection.set_context(self.contexts[host if host and host in self.contexts else fallback])
 
 
@@ -79,7 +80,7 @@ class Contexts:
         hosts: Mapping[str, Identities] = MappingProxyType({}),
         clients: ClientDemand | None = None,
     ) -> None:
-        self._identities = {"": identities} | {_normal(name): host for name, host in hosts.items()}
+        self._identities = {"": identities} | {canonical_name(name): host for name, host in hosts.items()}
         self._parameters = parameters
         self._clients = clients
         self._selection = _Selection()
@@ -106,7 +107,7 @@ class Contexts:
 
     def host_of(self, server_name: str) -> str:
         """Return which virtual host a name in SNI or HOST means, "" for the default one.  Case and a dot at the end mean nothing."""
-        name = _normal(server_name)
+        name = canonical_name(server_name)
         return name if name in self._identities else ""
 
     def _current(self) -> _Selection:
@@ -152,7 +153,3 @@ def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
         letter if letter.isprintable() else "?" for letter in names
     )  # a stranger's bytes, on their way to a log and a reply
     raise OtherProtocol(f"the client wants to speak {shown}, not FTP")
-
-
-def _normal(name: str) -> str:
-    return name.removesuffix(".").lower()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ftpd.errors import BadArgument
-from ftpd.ftp.hosts import canonical_name, parse_host
+from ftpd.ftp.hosts import parse_host
 
 LONGEST = ".".join(["a" * 63] * 3 + ["a" * 61])
 
@@ -59,11 +59,3 @@ def test_a_name_or_an_address_is_taken(argument, name):
 def test_anything_else_is_a_bad_argument(argument):
     with pytest.raises(BadArgument):
         parse_host(argument)
-
-
-@pytest.mark.parametrize(
-    ("name", "canonical"),
-    [("A.b", "a.b"), ("a.b.", "a.b"), ("a.b..", "a.b."), ("", ""), ("[2001:DB8:0::1]", "2001:db8::1"), ("[a]", "[a]")],
-)
-def test_names_are_compared_in_one_form(name, canonical):
-    assert canonical_name(name) == canonical
