@@ -50,9 +50,13 @@ def _can_be_made(directory: Path) -> bool:
 
 def _is_ours(directory: Path) -> bool:
     """Whether we may empty it: it bears our lock, or there is nothing yet."""
-    if (directory / _LOCK).exists() or not directory.exists():
+    try:
+        entries = os.listdir(directory)  # one look: between two another start may have put its lock there
+    except FileNotFoundError:
         return True
-    return directory.is_dir() and not any(directory.iterdir())
+    except OSError:
+        return False
+    return not entries or _LOCK in entries
 
 
 def _make(environment: Environment) -> None:
