@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, runtime_checkable
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from ftpd.paths import VirtualPath
@@ -28,6 +29,7 @@ __all__ = [
     "Directory",
     "Filesystem",
     "Observer",
+    "Pace",
     "Pump",
     "Reactor",
     "ReadableFile",
@@ -35,6 +37,7 @@ __all__ = [
     "StoreThreads",
     "StreamedFile",
     "Threads",
+    "Wanted",
     "WritableFile",
 ]
 
@@ -281,6 +284,36 @@ class DataPorts(Protocol):
 
     def close(self) -> None:
         """Give every port back; may be called twice."""
+
+
+class Pace(Protocol):
+    """The rate a transfer is held to.  Asked on the reactor thread only, before bytes move, by whatever pump moves them."""
+
+    def take(self, most: int) -> int:
+        """Return how many of *most* bytes may move now, and count them as moved; 0: ask again after `pause` seconds."""
+
+    def give_back(self, count: int) -> None:
+        """Of what was taken, *count* bytes did not move."""
+
+    def pause(self) -> float:
+        """Return the seconds after which `take` has something worth a system call."""
+
+
+@attrs.frozen
+class Wanted:
+    """What a transfer shall move; every pump honours all of it.
+
+    `start` is the first byte's offset in the file.  `ceiling` is the most payload bytes an upload may take before it
+    is :class:`~ftpd.errors.OverQuota`.  `transform` converts the stream (TYPE A): made anew for each transfer, it gives a function
+    from a piece to its converted bytes, called once more with `b""` at the end.
+    `stall_seconds`: with no byte moved for so long, the peer is at fault.  `pace` holds the transfer to a rate.
+    """
+
+    start: int = 0
+    ceiling: int | None = None
+    transform: Callable[[bytes], bytes] | None = None
+    stall_seconds: float = 0.0
+    pace: Pace | None = None
 
 
 class Pump(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,7 +24,6 @@ __all__ = [
     "Rule",
     "TLSFacts",
     "TransferResult",
-    "Wanted",
     "WriteMode",
 ]
 
@@ -219,19 +217,3 @@ class TransferResult:
     seconds: float
     outcome: Outcome
     error: Exception | None = None
-
-
-@attrs.frozen
-class Wanted:
-    """What a transfer shall move; every pump honours all of it.
-
-    `start` is the first byte's offset in the file.  `ceiling` is the most payload bytes an upload may take before it
-    is :class:`~ftpd.errors.OverQuota`.  `transform` converts the stream (TYPE A): made anew for each transfer, it gives a function
-    from a piece to its converted bytes, called once more with `b""` at the end.
-    `stall_seconds`: with no byte moved for so long, the peer is at fault.
-    """
-
-    start: int = 0
-    ceiling: int | None = None
-    transform: Callable[[bytes], bytes] | None = None
-    stall_seconds: float = 0.0

@@ -22,9 +22,9 @@ from ftpd.ftp.states import Representation
 from ftpd.ftp.wire.newlines import from_network, to_network
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath
-from ftpd.spi import DataConnection, Pump, ReadableFile, WritableFile
+from ftpd.spi import DataConnection, Pump, ReadableFile, Wanted, WritableFile
 from ftpd.transfer import CopyOut, Source, choose_download, choose_upload
-from ftpd.values import Outcome, TransferResult, Wanted
+from ftpd.values import Outcome, TransferResult
 
 __all__ = ["receive", "send", "send_listing"]
 

@@ -33,13 +33,13 @@ from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import FileTransferError, IntegrityLost, NoSpace, OverQuota, from_oserror
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import Pump
+from ftpd.spi import Pump, Wanted
 from ftpd.testing.certificates import make_certificate
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.pump import Stalled
 from ftpd.transfer.tls import TLSConnection
 from ftpd.transfer.tunnel import Tunnel
-from ftpd.values import FileInfo, FileKind, Outcome, TransferResult, Wanted
+from ftpd.values import FileInfo, FileKind, Outcome, TransferResult
 
 __all__ = [
     "CountingConnection",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ftpd.spi import DataConnection, Pump, Reactor, ReadableFile, StreamedFile, WritableFile
+from ftpd.spi import DataConnection, Pump, Reactor, ReadableFile, StreamedFile, Wanted, WritableFile
 from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.receive import Receive
 from ftpd.transfer.sendfile import SendFile
-from ftpd.values import Wanted
 
 __all__ = ["choose_download", "choose_upload"]
 

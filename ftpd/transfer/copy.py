@@ -13,9 +13,8 @@ from typing import Final, TypeAlias, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import IntegrityLost, OverQuota, Unavailable, from_oserror
-from ftpd.spi import DataConnection, Reactor, ReadableFile, WritableFile
+from ftpd.spi import DataConnection, Reactor, ReadableFile, Wanted, WritableFile
 from ftpd.transfer.pump import Course
-from ftpd.values import Wanted
 
 __all__ = ["CopyIn", "CopyOut", "Source", "pieces_of"]
 

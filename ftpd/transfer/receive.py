@@ -11,10 +11,9 @@ import os
 from typing import Final
 
 from ftpd.errors import OverQuota
-from ftpd.spi import Reactor
+from ftpd.spi import Reactor, Wanted
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.pump import Course
-from ftpd.values import Wanted
 
 __all__ = ["Receive"]
 

@@ -13,10 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ftpd.errors import IntegrityLost
-from ftpd.spi import Reactor
+from ftpd.spi import Reactor, Wanted
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.pump import Course
-from ftpd.values import Wanted
 
 __all__ = ["SendFile"]
 

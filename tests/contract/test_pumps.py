@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 
-from ftpd.spi import Pump
+from ftpd.spi import Pump, Wanted
 from ftpd.testing.pump_contract import DiskFile, ReceiverContract, SenderContract, TLSLine
 from ftpd.transfer.choose import choose_download, choose_upload
 from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
@@ -15,7 +15,6 @@ from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.receive import Receive
 from ftpd.transfer.sendfile import SendFile
 from ftpd.transfer.tls import TLSConnection
-from ftpd.values import Wanted
 
 
 class TestSendFile(SenderContract):

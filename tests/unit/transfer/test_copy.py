@@ -11,10 +11,11 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from ftpd.errors import IntegrityLost, NoSpace, NotPermitted, OverQuota, Unavailable
+from ftpd.spi import Wanted
 from ftpd.testing.dataports import MemoryConnection
 from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.pump import Stalled
-from ftpd.values import Outcome, TransferResult, Wanted
+from ftpd.values import Outcome, TransferResult
 
 STALL = 120.0
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from ftpd.errors import IntegrityLost, NoSpace, OverQuota
+from ftpd.spi import Wanted
 from ftpd.testing.pump_contract import DiskFile, Line, drive, private_reactor
 from ftpd.transfer.receive import Receive
-from ftpd.values import Outcome, TransferResult, Wanted
+from ftpd.values import Outcome, TransferResult
 
 
 @pytest.fixture

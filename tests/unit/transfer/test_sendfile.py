@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from ftpd.errors import IntegrityLost
+from ftpd.spi import Wanted
 from ftpd.testing.pump_contract import DiskFile, Line, drive, pattern, private_reactor
 from ftpd.transfer import sendfile
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.sendfile import SendFile
-from ftpd.values import Outcome, TransferResult, Wanted
+from ftpd.values import Outcome, TransferResult
 
 DATA = pattern(700_000)
 
