@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
+from ftpd.accounts.rates import Rates
 from ftpd.config.rules import problems_of
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.errors import FileTransferError
@@ -37,6 +38,7 @@ from ftpd.schema import ConfigError, Problem, nearest
 from ftpd.sites import Sites, make_checkers, make_store
 from ftpd.spi import DataPorts, Observer, Store, StoreThreads
 from ftpd.threads import Pool
+from ftpd.transfer import Crews
 from ftpd.values import Account
 
 if TYPE_CHECKING:
@@ -82,9 +84,11 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], lo
     shared = _Shared(
         sites=sites,
         limits=Limits(config.limits, reactor),
+        rates=Rates(config.rates, reactor),
         events=Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)]),
         data_ports=_make_data_ports(config, reactor),
         commands=_make_commands(config),
+        crews=Crews(reactor),
         contexts=certificates.contexts if certificates is not None else _late_contexts(config),
     )
     return Server(
@@ -94,6 +98,7 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], lo
         logs,
         reactor,
         certificates,
+        shared.rates,
     )
 
 
@@ -184,7 +189,7 @@ def require_descriptors(reactor: Any) -> None:
 
 
 class Server(Service):
-    """The running server; it is started and stopped once."""
+    """The running server; it is started and stopped once.  `rates` may be changed while it runs."""
 
     name = "ftpd"
 
@@ -198,6 +203,7 @@ class Server(Service):
         logs: OpenLogs,
         clock: Any,
         certificates: Certificates | None,
+        rates: Rates,
     ) -> None:
         self.listeners = tuple(listeners)
         self._stores = tuple(stores)
@@ -205,6 +211,7 @@ class Server(Service):
         self._logs = logs
         self._clock = clock
         self._certificates = certificates
+        self.rates = rates
         self._next_sweep: IDelayedCall | None = None
 
     def reopen_logs(self) -> None:
@@ -270,9 +277,11 @@ class _Shared:
 
     sites: Sites
     limits: Limits
+    rates: Rates
     events: Events
     data_ports: DataPorts
     commands: CommandTable
+    crews: Crews
     contexts: Callable[[ListenSettings], SessionContexts | None]
 
 
@@ -281,6 +290,7 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         shared.sites.portal,
         settings=_settings_for(config, listen),
         limits=shared.limits,
+        rates=shared.rates,
         events=shared.events,
         data_ports=shared.data_ports,
         commands=shared.commands,
@@ -290,6 +300,7 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         contexts=shared.contexts(listen),
         is_implicit=listen.implicit_tls,
         hosts=shared.sites.hosts,
+        crews=shared.crews,
         reactor=reactor,
     )
     factory.noisy = False  # the listener's own line says where

@@ -33,6 +33,8 @@ __all__ = [
     "Pump",
     "Reactor",
     "ReadableFile",
+    "RowDirectory",
+    "RowFormat",
     "Store",
     "StoreThreads",
     "StreamedFile",
@@ -58,6 +60,36 @@ class Directory(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class RowFormat(Protocol):
+    """How one listing writes the files of a directory: a row each, without a line end.
+
+    It remembers what repeats, so that it belongs to one listing; a store may call it in a thread, one call at a time.
+    """
+
+    def row(self, info: FileInfo) -> str: ...
+
+    @property
+    def from_name(self) -> Callable[[str], str] | None:
+        """What writes a row from the name alone; None where rows tell more, so that somebody has to look at the file."""
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        """Return what writes *info*, and all that differ from it in name, size, time and `unique` only, from the first three of these.
+
+        The size is in bytes, the time of the last change in whole seconds since the epoch.  *info* is no link.  None where rows tell more.
+        """
+
+
+@runtime_checkable
+class RowDirectory(Directory, Protocol):
+    """A directory whose entries can be written where they are read: off the reactor, and without a :class:`FileInfo` for each."""
+
+    def rows(self, form: RowFormat) -> Callable[[], Awaitable[Sequence[str]]]:
+        """Return a function that gives the rows of the next entries, a few thousand at most; empty means the end.
+
+        It stands in the place of `next_batch`, which tells the same entries: use the one or the other.
+        """
 
 
 class ReadableFile(Protocol):
@@ -241,8 +273,8 @@ class DataConnection(Protocol):
     def send(self, data: ReadableBuffer) -> Awaitable[None]:
         """Done when the connection can take more; at most one call at a time."""
 
-    def receive(self) -> Awaitable[bytes]:
-        """Return some bytes, `b""` at a truthful end; at most one call at a time."""
+    def receive(self, most: int = 256 * 1024) -> Awaitable[bytes]:
+        """Return some bytes, *most* or fewer, `b""` at a truthful end; at most one call at a time."""
 
     def finish(self) -> Awaitable[None]:
         """Close the sending side and wait until the peer has taken everything; the caller bounds the time."""
@@ -326,8 +358,12 @@ class Pump(Protocol):
     def start(self) -> Deferred[TransferResult]:
         """Begin.  The Deferred never fails: faults are in the result.  Cancelling it stops the transfer: the result is then CANCELLED.
 
-        The pump does not close the connection or the file.
+        The pump does not close the connection or the file; nor may anybody else before it has ended, since a thread may be at work on them.
+        A cancel waits for that, for one step at most on a disk that answers.
         """
+
+    def hold_to(self, pace: Pace) -> None:
+        """Hold what is left to *pace*, where nothing held it so far."""
 
 
 class Observer(Protocol):

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import attrs
 
 from ftpd.paths import ROOT, VirtualPath
+from ftpd.schema import Size, setting
 
 __all__ = [
     "Ability",
     "Account",
+    "AccountRates",
     "Attributes",
     "ClientCertificate",
     "FileInfo",
@@ -120,13 +122,29 @@ class Rule:
 
 
 @attrs.frozen
+class AccountRates:
+    """The rates of one account that differ from what is set for all, bytes a second; the `rates` table of an account."""
+
+    account_download: Size = setting(Size(0), help="Its downloads together; 0: as in [rates].", unit="bytes/s", minimum=0)
+    account_upload: Size = setting(Size(0), help="Its uploads together; 0: as in [rates].", unit="bytes/s", minimum=0)
+    session_download: Size = setting(
+        Size(0), help="The downloads of each of its sessions; 0: as in [rates].", unit="bytes/s", minimum=0
+    )
+    session_upload: Size = setting(
+        Size(0), help="The uploads of each of its sessions; 0: as in [rates].", unit="bytes/s", minimum=0
+    )
+    transfer_download: Size = setting(Size(0), help="Each of its downloads; 0: as in [rates].", unit="bytes/s", minimum=0)
+    transfer_upload: Size = setting(Size(0), help="Each of its uploads; 0: as in [rates].", unit="bytes/s", minimum=0)
+
+
+@attrs.frozen
 class Account:
     """Who somebody is here, apart from how it was proven.
 
     `home` is where the session starts, and with `is_confined` also its root.  `rules` are matched against the path that
     the client sees.  The numbers are limits; `None` means none.  `needs_tls` refuses a login in clear, as a wrong password is refused;
-    `needs_private_data` transfers in clear.  `host` is the virtual host that the account belongs to, "" for the server's own: the same
-    name there is somebody else.
+    `needs_private_data` transfers in clear.  `rates` are its own, where it has any.  `host` is the virtual host that the account belongs
+    to, "" for the server's own: the same name there is somebody else.
     """
 
     name: str
@@ -140,6 +158,7 @@ class Account:
     needs_tls: bool = False
     needs_private_data: bool = False
     host: str = ""
+    rates: AccountRates | None = None
 
 
 @attrs.frozen

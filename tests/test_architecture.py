@@ -31,6 +31,7 @@ FLOORS = {
     "ftpd.interfaces": 1,
     "ftpd.events": 1,
     "ftpd.stepping": 1,
+    "ftpd.disks": 1,
     "ftpd.storage": 2,
     "ftpd.login": 2,
     "ftpd.transfer": 2,

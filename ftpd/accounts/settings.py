@@ -13,7 +13,7 @@ import attrs
 
 from ftpd.paths import VirtualPath, decode_name
 from ftpd.schema import Size, setting
-from ftpd.values import Account, Permission, Rule
+from ftpd.values import Account, AccountRates, Permission, Rule
 
 __all__ = ["PERMISSIONS", "AccountSettings", "AnonymousSettings", "RuleSettings", "SettingsAccounts"]
 
@@ -58,6 +58,7 @@ class AccountSettings:
     )
     max_sessions: int = setting(0, help="Sessions of the account at a time; 0: any number.", unit="sessions", minimum=0)
     max_file_size: Size = setting(Size(0), help="Largest file that may be stored; 0: any size.", unit="bytes", minimum=0)
+    rates: AccountRates = setting(factory=AccountRates, help="How fast it may be, where that is not as in [rates].")
 
 
 @attrs.frozen
@@ -73,6 +74,9 @@ class AnonymousSettings:
     )
     max_sessions: int = setting(0, help="Anonymous sessions at a time; 0: any number.", unit="sessions", minimum=0)
     max_file_size: Size = setting(Size(0), help="Largest file that may be stored; 0: any size.", unit="bytes", minimum=0)
+    rates: AccountRates = setting(
+        factory=AccountRates, help="How fast anonymous clients may be, together one account, where that is not as in [rates]."
+    )
 
     def is_anonymous(self, name: bytes) -> bool:
         """Whether a user of this name wants an anonymous login."""
@@ -140,6 +144,7 @@ class _Template:
             max_sessions=self._settings.max_sessions or None,
             max_file_size=self._settings.max_file_size or None,
             host=self._host,
+            rates=_given(self._settings.rates),
         )
 
 
@@ -152,7 +157,12 @@ def _anonymous(settings: AnonymousSettings, host: str) -> Account:
         max_sessions=settings.max_sessions or None,
         max_file_size=settings.max_file_size or None,
         host=host,
+        rates=_given(settings.rates),
     )
+
+
+def _given(rates: AccountRates) -> AccountRates | None:
+    return rates if any(attrs.astuple(rates)) else None
 
 
 def _rule(path: str, names: Iterable[str]) -> Rule:

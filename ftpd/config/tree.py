@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import attrs
 
 from ftpd.accounts.limits import LimitSettings
+from ftpd.accounts.rates import RateSettings
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.ftp.settings import FTPSettings
 from ftpd.logs.settings import LogSettings
@@ -135,6 +136,7 @@ class Config:
     account: AccountSettings = setting(factory=AccountSettings, help="What an account may do that has no table of its own.")
     accounts: Mapping[str, AccountSettings] = setting(factory=dict, help="What single accounts may do, by name.")
     limits: LimitSettings = setting(factory=LimitSettings, help="How many, how often, and when to turn away.")
+    rates: RateSettings = setting(factory=RateSettings, help="How fast; see docs/transfers.md.")
     log: LogSettings = setting(factory=LogSettings, help="What is written where.")
     extensions: ExtensionSettings = setting(factory=ExtensionSettings, help="Parts of the server that come from elsewhere.")
 

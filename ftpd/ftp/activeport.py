@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.appointment import Appointment
+from ftpd.ftp.deadlines import Deadlines
 from ftpd.spi import Reactor
 from ftpd.transfer.descriptor import SocketConnection
 
@@ -65,11 +66,11 @@ class ActivePort:
         origin: Origin,
         address: str,
         port: int,
-        deadline_seconds: float,
+        deadlines: Deadlines,
         connecting: set[ActivePort],
     ) -> None:
         self._reactor = reactor
-        self._appointment = Appointment(reactor, deadline_seconds)
+        self._appointment = Appointment(deadlines)
         self._local_address = local_address
         self._origin = origin
         self._connecting = connecting

@@ -53,7 +53,7 @@ def answer(session: Session, line: bytes | TooLong) -> Reply | Deferred[Reply]:
 async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
     """Run one command and turn whatever it raises into a reply."""
     try:
-        if row.needs_login and not session.is_logged_in:
+        if row.needs_login and session.account is None:
             raise NotLoggedIn("Log in with USER and PASS first")
         if row.needs_data:
             demand_protection(session)

@@ -10,35 +10,35 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from ftpd.errors import DataConnectionFailed
-from ftpd.spi import DelayedCall, Reactor
+from ftpd.ftp.deadlines import Deadlines
 from ftpd.transfer.descriptor import SocketConnection
 
 __all__ = ["Appointment"]
 
 
 class Appointment:
-    """A wait of *deadline_seconds* from the last `set_deadline` on, unless it is kept, failed or cancelled before.
+    """A wait until a deadline, counted from the last `set_deadline` on, unless it is kept, failed or cancelled before.
 
-    It holds no method of its port: the cycle would keep every data port until the garbage collector runs (tests/bench: stor).
+    It holds no method of its port while nobody waits: the cycle would keep every data port until the garbage collector runs (tests/bench:
+    stor).
     """
 
-    __slots__ = ("_reactor", "_timer", "_waiter", "deadline_seconds")
+    __slots__ = ("_deadlines", "_waiter")
 
-    def __init__(self, reactor: Reactor, deadline_seconds: float) -> None:
-        self._reactor = reactor
-        self._timer: DelayedCall | None = None
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
         self._waiter: Deferred[SocketConnection] | None = None
-        self.deadline_seconds = deadline_seconds
+
+    @property
+    def deadline_seconds(self) -> float:
+        return self._deadlines.seconds
 
     def set_deadline(self, expire: Callable[[], None]) -> None:
         """Let the deadline run from now; *expire* is called once, when it has passed."""
-        self.cancel_deadline()
-        self._timer = self._reactor.callLater(self.deadline_seconds, self._ring, expire)
+        self._deadlines.set(self, expire)
 
     def cancel_deadline(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._deadlines.cancel(self)
 
     def wait(self, close: Callable[[], None]) -> Deferred[SocketConnection]:
         """Return what `keep` or `fail` will fire; cancelling it calls *close*."""
@@ -52,7 +52,7 @@ class Appointment:
 
     def keep(self, connection: SocketConnection) -> bool:
         """Hand *connection* to the waiter; False where nobody waits yet."""
-        self.cancel_deadline()
+        self._deadlines.cancel(self)
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             return False
@@ -61,11 +61,7 @@ class Appointment:
 
     def fail(self, error: DataConnectionFailed) -> None:
         """Tell the waiter, if there is one, that no connection will come."""
-        self.cancel_deadline()
+        self._deadlines.cancel(self)
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.errback(error)
-
-    def _ring(self, expire: Callable[[], None]) -> None:
-        self._timer = None
-        expire()

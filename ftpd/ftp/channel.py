@@ -130,12 +130,14 @@ class ControlChannel(Protocol):
 
     def _hear(self, session: Session, data: bytes) -> None:
         lines = self._reader.feed(data)
-        if lines:  # not any byte: a line that drips in and never ends would keep its session for ever
-            self.last_heard = self.factory.reactor.seconds()
+        if not lines:
+            return
         self._waiting += lines
         if self._running is not None:
             self._heed_abort(session)
         self._work()
+        # Not for any byte: a line that drips in and never ends would keep its session for ever.
+        self.last_heard = self.factory.reactor.seconds()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_lost = True
@@ -171,6 +173,8 @@ class ControlChannel(Protocol):
                 self._write(out[0] if len(out) == 1 else b"".join(out))
 
     def close_after_reply(self) -> None:
+        if self._layer is not None:
+            self._write = self._layer.write_last
         self._after_reply.append(self.hang_up)
 
     def put_on_tls(self) -> None:

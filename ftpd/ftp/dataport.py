@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.activeport import ActivePort, Origin
+from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.passiveport import BACKLOG, Listener, PassivePort
 from ftpd.spi import Reactor
 from ftpd.values import Peer
@@ -42,7 +43,7 @@ class DataPortFactory:
         self._reactor = reactor
         self._first, last = ports
         self._count = last - self._first + 1
-        self._deadline_seconds = deadline_seconds
+        self._deadlines = Deadlines(reactor, deadline_seconds)
         self._origin = Origin(source_port, self._warn_of_source_port)
         self._listeners: dict[tuple[str, int], Listener] = {}
         self._connecting: set[ActivePort] = set()
@@ -53,16 +54,17 @@ class DataPortFactory:
         listener = self._listen_alone(peer.local_address) or self._shared(peer.local_address, source)
         if listener is None:
             raise DataConnectionFailed("No free port for a data connection; try again later")
-        return PassivePort(self._reactor, listener, source, self._deadline_seconds)
+        return PassivePort(listener, source, self._deadlines)
 
     def target(self, peer: Peer, address: str, port: int) -> ActivePort:
-        return ActivePort(self._reactor, peer.local_address, self._origin, address, port, self._deadline_seconds, self._connecting)
+        return ActivePort(self._reactor, peer.local_address, self._origin, address, port, self._deadlines, self._connecting)
 
     def close(self) -> None:
         for listener in list(self._listeners.values()):
             listener.close()
         for port in list(self._connecting):
             port.close()
+        self._deadlines.close()
 
     def _listen_alone(self, address: str) -> Listener | None:
         """Return a new listener on a random port that is free, None where there is none; each port is tried once at most."""

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.peer import peer_of
+from ftpd.accounts.rates import Rates, RateSettings
 from ftpd.events import Events
 from ftpd.ftp.announce import Announcement
 from ftpd.ftp.answer import row_of
@@ -37,6 +38,7 @@ from ftpd.hostnames import canonical_name
 from ftpd.paths import decode_name
 from ftpd.schema import Seconds
 from ftpd.spi import DataPorts, DelayedCall, Reactor
+from ftpd.transfer import Crews
 from ftpd.values import Peer
 
 __all__ = ["FTPFactory"]
@@ -50,11 +52,11 @@ class FTPFactory(ServerFactory):
     """Serve FTP on whatever endpoint listens with it.
 
     *portal* grants `IAvatar` or Twisted's `IFTPShell`; *userAnonymous* is the name that logs in anonymously.  Everything else has a default:
-    *settings*, *limits* on sessions and failed logins, *events* for observers, *data_ports*, the table of *commands*
+    *settings*, *limits* on sessions and failed logins, *rates* of transfers, *events* for observers, *data_ports*, the table of *commands*
     (`{**standard_commands(), b"XFOO": foo}`), the *listener*'s name in events, and *anonymous_names* where there are several.
     `logs_commands` writes one debug line for each command.  *text_credentials* says whether the portal's checkers want names and passwords as
     text, True, or as bytes, False; None goes by `shell_logins.takes_text`.  *contexts* makes TLS possible; with *is_implicit* every connection
-    begins with it.  *hosts* are the virtual hosts by their names.
+    begins with it.  *hosts* are the virtual hosts by their names.  *crews* are the threads for transfers, shared by factories that are given the same.
 
     Raises `ValueError` for *is_implicit* without *contexts*, and `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
     """
@@ -72,6 +74,7 @@ class FTPFactory(ServerFactory):
         *,
         settings: FTPSettings | None = None,
         limits: Limits | None = None,
+        rates: Rates | None = None,
         events: Events | None = None,
         data_ports: DataPorts | None = None,
         commands: Mapping[bytes, Command[Any]] | None = None,
@@ -82,6 +85,7 @@ class FTPFactory(ServerFactory):
         contexts: SessionContexts | None = None,
         is_implicit: bool = False,
         hosts: Iterable[tuple[str, Host]] = (),
+        crews: Crews | None = None,
         reactor: Reactor | None = None,
     ) -> None:
         self.portal = portal
@@ -93,8 +97,11 @@ class FTPFactory(ServerFactory):
             _demand_descriptors(self.reactor)
         self.settings = settings or FTPSettings()
         self.limits = limits or Limits(LimitSettings(), self.reactor)
+        self.rates = rates or Rates(RateSettings(), self.reactor)
+        self.rates.observe(self._hold_transfers)
         self.events = events or Events()
         self._given_ports = data_ports
+        self.crews = crews or Crews(self.reactor)
         self.listener = listener
         self.logs_commands = logs_commands
         if is_implicit and contexts is None:
@@ -111,6 +118,11 @@ class FTPFactory(ServerFactory):
         self._apply_settings()
         for name, value in self._of_class.items():
             setattr(self, name, value)
+
+    def _hold_transfers(self) -> None:
+        for channel in self.channels:
+            if channel.session is not None:
+                channel.session.hold_transfer()
 
     def __init_subclass__(cls) -> None:
         """Let a subclass set the public attributes below at class level, as subclasses of Twisted's factory do."""
@@ -223,9 +235,8 @@ class FTPFactory(ServerFactory):
         if self.channels:
             return
         self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
+        self._close_ports()
         drained, self._drained = self._drained, []
-        if drained:
-            self._close_ports()
         for waiting in drained:
             waiting.callback(None)
 

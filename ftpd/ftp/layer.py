@@ -96,6 +96,17 @@ class TLSLayer:
         elif not self._is_heard:
             self._write(data)
 
+    def write_last(self, data: bytes) -> None:
+        """Send *data* and close_notify in one piece: to write twice costs 15 us (tests/bench: tls_login)."""
+        if self._tunnel.is_established and not self._has_said_end:
+            self._has_said_end = True
+            with suppress(TunnelBroken):
+                self._tunnel.encrypt(data)
+                self._tunnel.say_end()
+            self._flush()
+        else:
+            self.write(data)
+
     def say_end(self) -> None:
         """Send close_notify, once."""
         if self._tunnel.is_established and not self._has_said_end:

@@ -17,8 +17,10 @@ from zope.interface import implementer
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.appointment import Appointment
+from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.wire.addresses import plain_address
 from ftpd.spi import DelayedCall, Reactor
+from ftpd.transfer.accept import accepted
 from ftpd.transfer.descriptor import SocketConnection
 
 __all__ = ["BACKLOG", "Listener", "PassivePort"]
@@ -37,7 +39,7 @@ class Listener:
     The last port to leave closes it, which calls *forget*.  *complain* is told where the machine lacks something for a connection.
     """
 
-    __slots__ = ("_complain", "_forget", "_is_watched", "_reactor", "_rest", "_socket", "_waiting", "address", "port")
+    __slots__ = ("_complain", "_family", "_forget", "_is_watched", "_reactor", "_rest", "_socket", "_waiting", "address", "port")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Listener:
         self._waiting: dict[str, PassivePort] = {}
         self._is_watched = False
         self._rest: DelayedCall | None = None
+        self._family = int(sockets.AF_INET6 if ":" in address else sockets.AF_INET)
         self.address = address
         self.port = port
 
@@ -89,7 +92,7 @@ class Listener:
             if self._socket is None:
                 return
             try:
-                socket, source = self._socket.accept()
+                socket, source = accepted(self._socket, self._family)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -97,7 +100,7 @@ class Listener:
                     self._rest_a_while(error)
                     return
                 continue  # accept(2): an error of that one connection, already gone
-            self._deliver(socket, plain_address(source[0]), refused)
+            self._deliver(socket, source[0], refused)
 
     def close(self) -> None:
         """Stop listening and close every port that waits here; may be called twice."""
@@ -115,11 +118,12 @@ class Listener:
             port.close()
 
     def _deliver(self, socket: sockets.socket, source: str, refused: str | None) -> None:
+        if ":" in source:
+            source = plain_address(source)
         taker = None if source == refused else self._waiting.get(source) or self._waiting.get("")
         if taker is None:
             socket.close()
         else:
-            socket.setblocking(False)
             taker.arrived(SocketConnection(self._reactor, socket))
 
     def _rest_a_while(self, error: OSError) -> None:
@@ -158,8 +162,8 @@ class PassivePort:
 
     __slots__ = ("_appointment", "_connection", "_listener", "_refusal", "_source", "address", "port")
 
-    def __init__(self, reactor: Reactor, listener: Listener, source: str, deadline_seconds: float) -> None:
-        self._appointment = Appointment(reactor, deadline_seconds)
+    def __init__(self, listener: Listener, source: str, deadlines: Deadlines) -> None:
+        self._appointment = Appointment(deadlines)
         self._listener: Listener | None = listener
         self._source = source
         self._connection: SocketConnection | None = None

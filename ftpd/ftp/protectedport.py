@@ -134,11 +134,10 @@ class ProtectedPort:
         return contexts.for_client_role() if self._is_client and contexts is not None else protection.context
 
     def _keeps_tickets_back(self) -> bool:
-        """Whether the client sends only, and has begun with that: it may go without reading tickets, and its `close` is then a reset that
-        takes the end of the file along.
+        """Whether the client has heard the 150, so that data follow.  One that sends may go without reading tickets, and its `close` is then
+        a reset that takes the end of the file along; one that receives gets them in a segment with its data.
         """
-        transfer = self._session.transfer
-        return self._is_announced and transfer is not None and transfer.direction == "upload"
+        return self._is_announced
 
     @property
     def _must_resume(self) -> bool:

@@ -22,13 +22,13 @@ __all__ = ["Policy", "Protection", "SessionContexts", "demand_protection", "poli
 
 
 class SessionContexts(typing.Protocol):
-    """Where the `SSL.Context`s of sessions come from: `ftpd.tls.contexts.Contexts`."""
+    """Where the TLS of sessions comes from: `ftpd.tls.contexts.Contexts`."""
 
     def for_session(self, host: str = "") -> Any:
-        """Return a new context for one control session and its data connections, for the virtual *host* that HOST has chosen."""
+        """Return what makes the connections of one control session, for the virtual *host* that HOST has chosen; `Tunnel` takes it."""
 
     def for_client_role(self) -> Any:
-        """Return a context for data connections on which this server is the TLS client (SSCN, CPSV)."""
+        """Return an `SSL.Context` for data connections on which this server is the TLS client (SSCN, CPSV)."""
 
 
 @attrs.frozen
@@ -61,8 +61,8 @@ def _own_rules(settings: ProtectionSettings, address: str) -> Any:
 class Protection:
     """AUTH, PBSZ, PROT and SSCN of one session.
 
-    `context` is the `SSL.Context` that its control connection and all its data connections have in common, and nobody else: a resumed
-    handshake in it is proof that both have one client.
+    `context` is what its control connection and all its data connections are made from, and no other session's: a resumed handshake in
+    it is proof that both have one client.
     """
 
     __slots__ = (

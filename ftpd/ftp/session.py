@@ -18,12 +18,13 @@ from ftpd.ftp.states import Representation, Stop
 from ftpd.ftp.wire.facts import DEFAULT_FACTS
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import DataPort, Pump
+from ftpd.spi import DataPort, Pace, Pump
 from ftpd.values import Account, Peer
 
 if TYPE_CHECKING:
     from ftpd.accounts.guard import Guard
     from ftpd.accounts.limits import Visit
+    from ftpd.accounts.rates import SessionRates, Way
     from ftpd.events import Event
     from ftpd.ftp.factory import FTPFactory
 
@@ -94,6 +95,7 @@ class Session:
         "peer",
         "policy",
         "protection",
+        "rates",
         "rename_from",
         "representation",
         "restart",
@@ -126,6 +128,7 @@ class Session:
         self.account: Account | None = None
         self.stored_files: Guard | None = None
         self.logout: Callable[[], object] | None = None
+        self.rates: SessionRates | None = None  # once a transfer was limited
         self.cwd = ROOT
         self.rename_from: VirtualPath | None = None
         self.reset_parameters()
@@ -194,6 +197,23 @@ class Session:
                 "[{session}] client is {client}", session=self.peer.session, account=self.account.name, client=self.client
             )
 
+    def pace(self, way: Way) -> Pace | None:
+        """Return what holds a transfer of this login to its rates; None where there are none."""
+        account, rates = self.account, self.factory.rates
+        if account is None or not rates.concern(account):
+            return None
+        if self.rates is None:
+            self.rates = rates.enter(account)
+        return self.rates.pace(way)
+
+    def hold_transfer(self) -> None:
+        """Rates have changed: hold a transfer under way that nothing held so far."""
+        transfer = self.transfer
+        if transfer is not None and transfer.pump is not None:
+            pace = self.pace("upload" if transfer.direction == "upload" else "download")
+            if pace is not None:
+                transfer.pump.hold_to(pace)
+
     def log_out(self) -> None:
         """Give the login back to the portal, if there is one: exactly once each.  A portal's fault is logged and stops nobody."""
         logout = self.logout
@@ -206,7 +226,7 @@ class Session:
 
     def _forget_login(self) -> None:
         """What this login named or opened with its rights is nothing to the next one."""
-        self.user = self.account = self.stored_files = self.logout = None
+        self.user = self.account = self.stored_files = self.logout = self.rates = None
         self.cwd = ROOT
         self.rename_from = None
         self.protection.is_tls_client = False
@@ -237,7 +257,8 @@ class Session:
 
     def use_data(self, port: DataPort) -> None:
         """Announce or target *port* for the next transfer; an earlier one is dropped."""
-        self.close_data()
+        if self.data is not None:
+            self.close_data()
         self.data = port
 
     def demand_data(self) -> DataPort:
@@ -248,7 +269,7 @@ class Session:
 
     def take_data(self) -> DataPort:
         """Hand over the data port for the one transfer it is good for."""
-        port = self.demand_data()
+        port = self.data or self.demand_data()
         self.data = None
         return port
 

@@ -13,6 +13,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from ftpd.accounts.rates import Way
 from ftpd.errors import BadOffset, DataConnectionFailed, DataNotProtected, NoSpace, OverQuota, TransferCut
 from ftpd.events import TransferEnded
 from ftpd.ftp.errors_to_replies import reply_for
@@ -42,14 +43,14 @@ async def send(session: Session, command: str, path: VirtualPath, file: Readable
     is_ascii = session.representation is Representation.ASCII
     if start > size and not is_ascii:
         raise BadOffset(path)
-    wanted = _wanted(session, start=start)
+    wanted = _wanted(session, "download", start=start)
     if is_ascii:
         wanted = attrs.evolve(wanted, start=0, transform=_skipping(to_network(), start))
     transfer = _begin(session, command, "download", path, None if is_ascii else size)
     length = "" if is_ascii else f" ({size} bytes)"
-    announce = partial(_announce, session, f"for {path}{length}")
+    words = f"Opening {session.representation.words} mode data connection for {path}{length}."
     result = await _move(
-        session, transfer, announce, lambda connection: choose_download(session.factory.reactor, connection, file, wanted)
+        session, transfer, words, lambda connection: choose_download(session.factory.crews, connection, file, wanted)
     )
     return _conclude(session, transfer, result)
 
@@ -60,16 +61,12 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     *names_file* puts the name into the 150 as RFC 1123 4.1.2.9 asks of STOU.
     """
     transfer = _begin(session, command, "upload", file.path, None)
-
-    def announce() -> None:
-        _announce(session, f"FILE: {file.path}" if names_file else f"for {file.path}", is_whole=names_file)
-        session.channel.flush()  # the client waits for it, and sends while we accept its connection (tests/bench: stor)
-
-    wanted = _wanted(session, start=file.start, ceiling=file.ceiling)
+    words = f"FILE: {file.path}" if names_file else f"Opening {session.representation.words} mode data connection for {file.path}."
+    wanted = _wanted(session, "upload", start=file.start, ceiling=file.ceiling)
     if session.representation is Representation.ASCII:
         wanted = attrs.evolve(wanted, transform=from_network())
     result = await _move(
-        session, transfer, announce, lambda connection: choose_upload(session.factory.reactor, connection, file, wanted)
+        session, transfer, words, lambda connection: choose_upload(session.factory.crews, connection, file, wanted)
     )
     return _conclude(session, transfer, await _settled(file, result))
 
@@ -80,14 +77,19 @@ async def send_listing(session: Session, command: str, path: VirtualPath, source
     result = await _move(
         session,
         transfer,
-        partial(_announce, session, "for the listing"),
-        lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session)),
+        f"Opening {session.representation.words} mode data connection for the listing.",
+        lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session, "download")),
     )
     return _conclude(session, transfer, result)
 
 
-def _wanted(session: Session, start: int = 0, ceiling: int | None = None) -> Wanted:
-    return Wanted(start=start, ceiling=ceiling, stall_seconds=session.factory.settings.timeouts.stalled_transfer)
+def _wanted(session: Session, way: Way, start: int = 0, ceiling: int | None = None) -> Wanted:
+    return Wanted(
+        start=start,
+        ceiling=ceiling,
+        stall_seconds=session.factory.settings.timeouts.stalled_transfer,
+        pace=session.pace(way),
+    )
 
 
 def _begin(session: Session, command: str, direction: str, path: VirtualPath, size: int | None) -> Transfer:
@@ -95,22 +97,17 @@ def _begin(session: Session, command: str, direction: str, path: VirtualPath, si
     return session.transfer
 
 
-def _announce(session: Session, what: str, is_whole: bool = False) -> None:
-    words = what if is_whole else f"Opening {session.representation.words} mode data connection {what}."
-    session.channel.send(Reply(150, words))
-
-
-async def _move(
-    session: Session, transfer: Transfer, announce: Callable[[], None], choose: Callable[[DataConnection], Pump]
-) -> TransferResult:
-    """Say 150, open the data connection and run the pump over it; every way to fail is in the result."""
+async def _move(session: Session, transfer: Transfer, words: str, choose: Callable[[DataConnection], Pump]) -> TransferResult:
+    """Say 150 with *words*, open the data connection and run the pump over it; every way to fail is in the result."""
     port = session.take_data()
     if session.protection.is_private and not isinstance(port, ProtectedPort):
         port = ProtectedPort(session, port)
     try:
         if isinstance(port, ProtectedPort) and transfer.direction == "upload":
             await port.settle()
-        announce()
+        session.channel.send(Reply(150, words))
+        if transfer.direction == "upload":
+            session.channel.flush()  # the client waits for it, and sends while we accept its connection (tests/bench: stor)
         connection = await port.open()
     except (CancelledError, DataConnectionFailed, DataNotProtected) as error:
         session.channel.after_reply(port.close)
@@ -142,6 +139,12 @@ def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> R
     """Choose the reply, only FINISHED is 226, and tell the observers once it is out: the client need not wait for the logs."""
     session.transfer = None
     reply = _reply(session, result)
+    if session.factory.events.wants(TransferEnded):
+        session.channel.after_reply(partial(_tell, session, transfer, result, reply))
+    return reply
+
+
+def _tell(session: Session, transfer: Transfer, result: TransferResult, reply: Reply) -> None:
     account = session.account
     event = TransferEnded(
         peer=session.peer,
@@ -156,8 +159,7 @@ def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> R
         cause="" if result.outcome is Outcome.FINISHED else reply.text,
         is_ascii=session.representation is Representation.ASCII,
     )
-    session.channel.after_reply(lambda: session.publish(event))
-    return reply
+    session.publish(event)
 
 
 def _reply(session: Session, result: TransferResult) -> Reply:

@@ -1,8 +1,8 @@
 """Where files are: each module one store, or one duty of the store on disk.
 
-`local` is the POSIX disk, made of: `kernel` (system calls), `resolve` (names that cannot escape), `root` and `lane` (where a call runs),
-`mount` (which disks may hang), `names` (hidden and staging names), `describe` (FileInfo), `local_file`, `local_directory`,
-`local_upload`, `staging`.  `memory` keeps everything in memory, `readonly` wraps another store.  A further store is one more file
+`local` is the POSIX disk, made of: `kernel` (system calls), `resolve` (names that cannot escape), `root`, `lane` and `familiar` (where a call
+runs), `mount` (which disks may hang), `names` (hidden and staging names), `describe` (FileInfo), `rows` (of listings), `local_file`,
+`local_directory`, `local_upload`, `staging`.  `memory` keeps everything in memory, `readonly` wraps another store.  A further store is one more file
 with an `interfaces.IStoreKind` in it.
 """
 

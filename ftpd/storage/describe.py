@@ -1,6 +1,6 @@
 """stat(2) -> FileInfo, at the price a listing of 100,000 entries can pay.
 
-Apart from the store, because this is the inner loop of every listing (tests/bench: listing).
+Apart from the store, because this is the inner loop of every listing that `rows` does not write (tests/bench: listing).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The system calls that Python does not have: openat2, renameat2, fstatfs.
+"""The system calls that Python does not have: openat2 and renameat2.
 
 Apart from the code that uses them, since ctypes is the one place where a wrong number corrupts memory.  They exist on Linux
 only; elsewhere each says so or falls back.
@@ -13,11 +13,11 @@ import sys
 from typing import Final
 
 __all__ = [
+    "RESOLVE_CACHED",
     "RESOLVE_IN_ROOT",
     "RESOLVE_NO_MAGICLINKS",
     "RESOLVE_NO_SYMLINKS",
     "RESOLVE_NO_XDEV",
-    "file_system_type",
     "has_openat2",
     "openat2",
     "rename_exclusive",
@@ -27,10 +27,10 @@ RESOLVE_NO_XDEV: Final = 0x01
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_NO_SYMLINKS: Final = 0x04
 RESOLVE_IN_ROOT: Final = 0x10
+RESOLVE_CACHED: Final = 0x20  # Linux 5.12: EAGAIN where a name is not in memory, and the disk would have to be asked
 
 _OPENAT2: Final = 437  # the same on every architecture but Alpha: calls from 424 on are numbered alike
 _RENAME_NOREPLACE: Final = 1
-_STATFS_BYTES: Final = 256  # struct statfs is at most 120 bytes (64-bit); f_type is its first long
 _RETRIES: Final = (
     64  # openat2(2): EAGAIN says a rename raced with `..`; a client that renames without pause must not hold the reactor
 )
@@ -47,35 +47,40 @@ _hows: dict[tuple[int, int], _OpenHow] = {}  # a few combinations of flags; read
 
 
 def openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
-    """Open *path* below *directory*; the descriptor is the caller's.  Raises `OSError`; ENOSYS where there is no such call."""
+    """Open *path* below *directory*; the descriptor is the caller's.  A negative result is an errno; ENOSYS where there is no such call.
+
+    It raises nothing, since names are looked for that are mostly not there.  With RESOLVE_CACHED, which does not go with O_CREAT and
+    O_TRUNC, EAGAIN says that the disk would have to be asked.
+    """
     if _libc is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        return -errno.ENOSYS
     how = _hows.get((flags, resolve))
     if how is None:
         how = _hows[flags, resolve] = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    passing = (errno.EINTR,) if resolve & RESOLVE_CACHED else (errno.EAGAIN, errno.EINTR)
     for _ in range(_RETRIES):
         number: int = _libc.syscall(_OPENAT2, directory, path, ctypes.byref(how), _OPEN_HOW_SIZE)
         if number >= 0:
             return number
         error = ctypes.get_errno()
-        if error not in (errno.EAGAIN, errno.EINTR):
+        if error not in passing:
             break
-    raise OSError(error, os.strerror(error))
+    return -error
 
 
-def has_openat2() -> bool:
-    """Whether this kernel, and this sandbox, has openat2 (Linux 5.6; older container runtimes answer EPERM)."""
+def has_openat2(resolve: int = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) -> bool:
+    """Whether this kernel, and this sandbox, has openat2 (Linux 5.6; older container runtimes answer EPERM), and knows *resolve*."""
     try:
         root = os.open(b"/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        os.close(openat2(root, b".", os.O_RDONLY | os.O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
-    except OSError:
-        return False
+        number = openat2(root, b".", os.O_RDONLY | os.O_DIRECTORY, resolve)
     finally:
         os.close(root)
-    return True
+    if number >= 0:
+        os.close(number)
+    return number >= 0
 
 
 def rename_exclusive(directory: int, old: bytes, new: bytes) -> None:
@@ -92,13 +97,3 @@ def rename_exclusive(directory: int, old: bytes, new: bytes) -> None:
             raise OSError(error, os.strerror(error))
     os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     os.unlink(old, dir_fd=directory)
-
-
-def file_system_type(descriptor: int) -> int | None:
-    """Return the magic number of statfs(2) `f_type` for the file system of *descriptor*, None where it cannot be told."""
-    if _libc is None:
-        return None
-    buffer = (ctypes.c_long * (_STATFS_BYTES // ctypes.sizeof(ctypes.c_long)))()
-    if _libc.fstatfs(descriptor, ctypes.byref(buffer)) != 0:
-        return None
-    return int(buffer[0]) & 0xFFFFFFFF

@@ -1,27 +1,29 @@
 """Lane: how one session's calls reach a disk, at once or through threads; and Descriptor, which outlives the calls on it.
 
-Apart from the store, so that it reads the same whether its disk is local or may hang.  On a local disk only what blocks for long goes
-to a thread: a hop costs 50 us, half of a small file's whole budget.
+Apart from the store, so that it reads the same whether its disk is local or may hang.  On a local disk only what blocks goes to a
+thread: a hop costs 50 us, half of a small file's whole budget.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from ftpd.disks import Disk
 from ftpd.errors import Unavailable
 from ftpd.spi import Clock, DelayedCall, Threads
 
-__all__ = ["Descriptor", "Lane", "LocalLane", "SlowLane", "shielded"]
+__all__ = ["LONG_BYTES", "Descriptor", "Lane", "LocalLane", "SlowLane", "in_thread", "shielded"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_RETRY_SECONDS = 1.0  # before a close that found the pool full is tried again
+LONG_BYTES: Final = 1024 * 1024  # to free more takes longer than a hop to a thread (a MiB: 125 us on tmpfs, 60 us on ext4)
+_RETRY_SECONDS: Final = 1.0  # before a close that found the pool full is tried again
 
 
 class Descriptor:
@@ -79,6 +81,10 @@ class Lane(Protocol):
 
     is_local: bool
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether quick calls are made at once now, on the reactor thread."""
+
     async def quick(
         self,
         function: Callable[[*Ts], T],
@@ -86,7 +92,7 @@ class Lane(Protocol):
         holding: Descriptor | None = None,
         discard: Callable[[T], object] | None = None,
     ) -> T:
-        """Call what answers at once on a healthy local disk: open, stat, rename, read, write."""
+        """Call what answers at once on a healthy local disk: open, stat, rename, read from memory, write."""
 
     def blocking(
         self,
@@ -95,7 +101,7 @@ class Lane(Protocol):
         holding: Descriptor | None = None,
         discard: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
-        """Call what may take long anywhere: fsync, truncation, a long listing."""
+        """Call what may take long anywhere: fsync, truncation, a long listing, whatever is not in memory."""
 
     def dispose(self, number: int) -> None:
         """Close a descriptor; nobody waits."""
@@ -134,13 +140,31 @@ class _Call(Generic[T]):
             self._discard(result)
 
 
+def in_thread(
+    threads: Threads,
+    function: Callable[[*Ts], T],
+    *args: *Ts,
+    holding: Descriptor | None = None,
+    discard: Callable[[T], object] | None = None,
+) -> Deferred[T]:
+    """Call *function* in one of *threads*; *holding* and *discard* as in a :class:`Lane`."""
+    call = _Call(lambda: function(*args), holding, discard)
+    call.start(threads)
+    return call.result
+
+
 class LocalLane:
-    """A local disk: quick calls are made at once, on the reactor thread."""
+    """A local *disk*: quick calls are made at once, on the reactor thread, unless it has turned slow."""
 
     is_local = True
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, disk: Disk) -> None:
         self._threads = threads
+        self._disk = disk
+
+    @property
+    def is_quick(self) -> bool:
+        return not self._disk.is_slow
 
     async def quick(
         self,
@@ -149,7 +173,9 @@ class LocalLane:
         holding: Descriptor | None = None,
         discard: Callable[[T], object] | None = None,
     ) -> T:
-        return function(*args)
+        if self._disk.is_slow:
+            return await self.blocking(self._disk.timed, function, *args, holding=holding, discard=discard)
+        return self._disk.timed(function, *args)
 
     def blocking(
         self,
@@ -158,11 +184,26 @@ class LocalLane:
         holding: Descriptor | None = None,
         discard: Callable[[T], object] | None = None,
     ) -> Deferred[T]:
-        call = _Call(lambda: function(*args), holding, discard)
-        call.start(self._threads)
-        return call.result
+        return in_thread(self._threads, function, *args, holding=holding, discard=discard)
 
     def dispose(self, number: int) -> None:
+        # The last close of a file without a name frees its blocks: one deleted while it was sent, or an upload that is discarded.
+        if self._disk.is_slow or _frees_much(number):
+            self._threads.run(os.close, number).addErrback(_close_here, number)
+        else:
+            os.close(number)
+
+
+def _frees_much(number: int) -> bool:
+    try:
+        status = os.fstat(number)
+    except OSError:  # the disk is gone: who knows what a close is to it
+        return True
+    return not status.st_nlink and status.st_size > LONG_BYTES
+
+
+def _close_here(failure: Failure, number: int) -> None:
+    if isinstance(failure.value, Unavailable):  # no thread was to be had, or the server is stopping
         os.close(number)
 
 
@@ -176,6 +217,7 @@ class SlowLane:
     __slots__ = ("_clock", "_is_busy", "_pool", "_queue", "_timeout_seconds")
 
     is_local = False
+    is_quick = False
 
     def __init__(self, pool: Threads, clock: Clock, timeout_seconds: float) -> None:
         self._pool = pool

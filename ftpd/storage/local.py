@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 from zope.interface import implementer
 
+from ftpd.disks import Disk
 from ftpd.errors import (
     AlreadyExists,
     Busy,
@@ -33,14 +34,15 @@ from ftpd.schema import ConfigError, FileMode, FilePath, Problem, Seconds, setti
 from ftpd.spi import StoreThreads
 from ftpd.storage import staging
 from ftpd.storage.describe import Describe, OwnerNames, describer
-from ftpd.storage.lane import Descriptor, LocalLane, SlowLane
+from ftpd.storage.familiar import Familiar
+from ftpd.storage.lane import Descriptor, SlowLane, in_thread
 from ftpd.storage.local_directory import LocalDirectory, open_directory
 from ftpd.storage.local_file import LocalFile, open_regular
 from ftpd.storage.local_upload import DEFAULT_FILE_MODE, Draft, LocalUpload, UploadRules, begin
 from ftpd.storage.mount import Devices
 from ftpd.storage.names import NameRules, is_staging
 from ftpd.storage.resolve import O_PATH, Resolver, standard_resolver
-from ftpd.storage.root import Root, View, errors_about
+from ftpd.storage.root import Ground, Root, View, errors_about
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
 __all__ = ["LOCAL", "LocalFilesystem", "LocalSettings", "LocalStore"]
@@ -101,14 +103,13 @@ class LocalStore:
     def __init__(self, settings: LocalSettings, threads: StoreThreads, *, resolver: Resolver | None = None) -> None:
         self._settings = settings
         self._threads = threads
-        self._resolver = resolver or standard_resolver()
-        self._devices = Devices(settings.network_file_system)
+        devices = Devices(settings.network_file_system)
+        self._ground = Ground(resolver or standard_resolver(), settings.symlinks, devices, threads)
         self._rules = NameRules(settings.hidden_names)
         owners = OwnerNames() if settings.show_owners else None
         if owners is not None:
             owners.read(threads)
         self._describe = describer(owners)
-        self._local = LocalLane(threads)
         self._start_lane = self._slow_lane("root")
         self._top: Root | None = None
         self._homes: dict[tuple[int, int], _Home] = {}
@@ -122,13 +123,15 @@ class LocalStore:
         if not account.is_confined and not account.home.is_root:
             self._leave(home)
             home = await self._opened_home(top, ROOT)
-        root = self._root(home.descriptor, home.may_hang, f"{home.key[0]:x}")
-        return LocalFilesystem(root, account, self._settings, self._rules, self._describe, partial(self._leave, home))
+        root = self._root(home.descriptor, home.disk, f"{home.key[0]:x}")
+        listed = self._ground.listed
+        return LocalFilesystem(root, account, self._settings, self._rules, self._describe, listed, partial(self._leave, home))
 
     async def sweep(self) -> None:
         """Remove outdated kept parts and leftovers of dead processes in the whole tree, in a thread; listings do it for what they list."""
         top = await self._opened_top()
-        await self._local.blocking(self._sweep_tree, top.descriptor.number, holding=top.descriptor)
+        pool = _Separate(self._threads, "sweep")  # it may take minutes, or hang with a disk below
+        await in_thread(pool, self._sweep_tree, top.descriptor.number, holding=top.descriptor)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -144,18 +147,18 @@ class LocalStore:
             raise Busy(None, "The server is stopping")
         if self._top is None:
             with errors_about(ROOT):
-                number, may_hang = await self._start_lane.blocking(self._open_top, discard=_close_first)
+                number, disk = await self._start_lane.blocking(self._open_top, discard=_close_first)
             if self._top is None:
-                self._top = self._root(Descriptor(number, self._start_lane.dispose), may_hang, "root")
+                self._top = self._root(Descriptor(number, self._start_lane.dispose), disk, "root")
             else:
                 os.close(number)  # two logins came at once
         return self._top
 
-    def _open_top(self) -> tuple[int, bool]:
+    def _open_top(self) -> tuple[int, Disk | None]:
         number = os.open(self._settings.root, _DIRECTORY | os.O_CLOEXEC)
-        return number, self._devices.may_hang(number)
+        return number, self._ground.devices.disk(number)
 
-    def _open_home(self, view: View, home: VirtualPath) -> tuple[int, tuple[int, int], bool]:
+    def _open_home(self, view: View, home: VirtualPath) -> tuple[int, tuple[int, int], Disk | None]:
         raw = self._rules.encode(home)
         try:
             number = view.open(raw, _DIRECTORY)
@@ -165,7 +168,7 @@ class LocalStore:
             self._make_home(view, home)
             number = view.open(raw, _DIRECTORY)
         status = os.fstat(number)
-        return number, (status.st_dev, status.st_ino), view.may_hang(number)
+        return number, (status.st_dev, status.st_ino), view.disk(number)
 
     def _make_home(self, view: View, home: VirtualPath) -> None:
         for depth in range(1, len(home.parts) + 1):
@@ -180,18 +183,18 @@ class LocalStore:
         if path.is_root and self._root_home is not None:
             self._root_home.sessions += 1
             return self._root_home
-        number, key, may_hang = await top.open(path, _close_first, self._open_home, path)
-        home = self._shared(number, key, may_hang)
+        number, key, disk = await top.open(path, _close_first, self._open_home, path)
+        home = self._shared(number, key, disk)
         if path.is_root and self._root_home is None and not self._is_closed:
             home.sessions += 1
             self._root_home = home
         return home
 
-    def _shared(self, number: int, key: tuple[int, int], may_hang: bool) -> _Home:
+    def _shared(self, number: int, key: tuple[int, int], disk: Disk | None) -> _Home:
         home = self._homes.get(key)
-        lane = self._start_lane if may_hang else self._local
+        lane = self._start_lane if disk is None else self._ground.lane(disk)
         if home is None:
-            home = self._homes[key] = _Home(key, Descriptor(number, lane.dispose), may_hang)
+            home = self._homes[key] = _Home(key, Descriptor(number, lane.dispose), disk)
         else:
             lane.dispose(number)
         home.sessions += 1
@@ -203,9 +206,8 @@ class LocalStore:
             del self._homes[home.key]
             home.descriptor.close()
 
-    def _root(self, descriptor: Descriptor, may_hang: bool, mount: str) -> Root:
-        slow = self._slow_lane(mount if may_hang else f"below-{mount}")
-        return Root(descriptor, self._resolver, self._settings.symlinks, self._devices, self._local, slow, may_hang=may_hang)
+    def _root(self, descriptor: Descriptor, disk: Disk | None, mount: str) -> Root:
+        return Root(descriptor, self._ground, disk, self._slow_lane(mount if disk is None else f"below-{mount}"))
 
     def _slow_lane(self, mount: str) -> SlowLane:
         return SlowLane(_Separate(self._threads, mount), self._threads.clock, self._settings.storage_timeout)
@@ -231,19 +233,19 @@ class _Separate:
 class _Home:
     """One open home and how many sessions have it."""
 
-    __slots__ = ("descriptor", "key", "may_hang", "sessions")
+    __slots__ = ("descriptor", "disk", "key", "sessions")
 
-    def __init__(self, key: tuple[int, int], descriptor: Descriptor, may_hang: bool) -> None:
+    def __init__(self, key: tuple[int, int], descriptor: Descriptor, disk: Disk | None) -> None:
         self.key = key
         self.descriptor = descriptor
-        self.may_hang = may_hang
+        self.disk = disk  # None: it may hang
         self.sessions = 0
 
 
 class LocalFilesystem:
     """A `spi.Filesystem`: what one session sees of a :class:`LocalStore`."""
 
-    __slots__ = ("_describe", "_leave", "_root", "_rules", "_settings", "_uploads")
+    __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_uploads")
 
     abilities = Ability.LINKS | Ability.MODES | Ability.TIMES | Ability.RESUME
 
@@ -254,9 +256,11 @@ class LocalFilesystem:
         settings: LocalSettings,
         rules: NameRules,
         describe: Describe,
+        listed: Familiar,
         leave: partial[None],
     ) -> None:
         self._root = root
+        self._listed = listed
         self._settings = settings
         self._rules = rules
         self._describe = describe
@@ -276,15 +280,16 @@ class LocalFilesystem:
         return await self._root.call(path, self._stat, self._rules.encode(path), path.name)
 
     async def open_directory(self, path: VirtualPath) -> LocalDirectory:
-        number, may_hang = await self._root.open(path, _close_first, open_directory, self._rules.encode(path))
+        number, disk = await self._root.open(path, _close_first, open_directory, self._rules.encode(path))
+        lane = self._root.lane(disk)
         sweep = partial(_sweep, self._settings.partial_lifetime)
         hides_links = self._settings.symlinks == "hide"
-        return LocalDirectory(path, number, self._root.lane(may_hang), self._describe, self._rules, sweep, hides_links=hides_links)
+        return LocalDirectory(path, number, lane, self._describe, self._rules, sweep, self._listed, hides_links=hides_links)
 
     async def open_read(self, path: VirtualPath) -> LocalFile:
         """Open the published file: the kept part of a cut upload is there to be resumed, not to be read."""
-        number, status, may_hang = await self._root.open(path, _close_first, open_regular, self._rules.encode(path))
-        return LocalFile(path, self._describe(path.name, status, None), number, self._root.lane(may_hang))
+        number, status, disk = await self._root.open(path, _close_first, open_regular, self._rules.encode(path))
+        return LocalFile(path, self._describe(path.name, status, None), number, self._root.lane(disk))
 
     async def open_write(
         self,
@@ -300,7 +305,7 @@ class LocalFilesystem:
         raw = self._rules.encode(path)
         rules = self._uploads if permissions is None else attrs.evolve(self._uploads, file_mode=permissions & 0o777)
         draft = await self._root.open(path, _discard_draft, begin, raw, path, mode, offset, expected_size, rules)
-        return LocalUpload(draft, self._root.lane(draft.may_hang), self._describe)
+        return LocalUpload(draft, self._root.lane(draft.disk), self._describe)
 
     async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
         if path.is_root:
@@ -389,6 +394,7 @@ class LocalFilesystem:
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
+            view.check_thread()  # kept parts may be many, and large
             number = os.open(here.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here.directory)
             try:
                 is_empty = staging.empty_of_staging(number)
@@ -405,7 +411,9 @@ class LocalFilesystem:
                 raise IsADirectory
             view.check_short(0 if status is None or status.st_nlink > 1 else status.st_size)
             kept = self._uploads.kept(here.name)
-            has_kept = kept is not None and _exists(here.directory, kept)
+            kept_size = staging.size_of(here.directory, kept)
+            view.check_short(kept_size or 0)
+            has_kept = kept_size is not None
             if status is not None or not has_kept:
                 os.unlink(here.name, dir_fd=here.directory)
             if kept is not None and has_kept and not staging.drop_unused(here.directory, kept) and status is None:
@@ -416,11 +424,12 @@ class LocalFilesystem:
             replaced = new.seen
             view.check_short(0 if replaced is None else replaced.st_size)
             kept_old, kept_new = self._uploads.kept(old.name), self._uploads.kept(new.name)
+            view.check_short(staging.size_of(new.directory, kept_new) or 0)
             # A kept part alone is no file to rename: who uploads and then renames would take it for delivered.
             os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             if kept_old is None or kept_new is None or raw_old == raw_new:
                 return
-            if _exists(old.directory, kept_old):
+            if staging.size_of(old.directory, kept_old) is not None:
                 os.rename(kept_old, kept_new, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             else:
                 staging.drop_unused(new.directory, kept_new)
@@ -462,14 +471,6 @@ def _make_directory(directory: int, name: bytes, permissions: int | None, standa
         os.fchmod(number, standard if permissions is None else permissions & 0o777)
     finally:
         os.close(number)
-
-
-def _exists(directory: int, name: bytes) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _sweep(kept_seconds: float, directory: int, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import stat
 from types import TracebackType
 from typing import Self
 
+from ftpd.disks import Disk, is_cached
 from ftpd.errors import IsADirectory, Unsupported
 from ftpd.paths import VirtualPath
 from ftpd.storage.lane import Descriptor, Lane
@@ -16,8 +17,8 @@ from ftpd.values import FileInfo
 __all__ = ["LocalFile", "open_regular"]
 
 
-def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, bool]:
-    """Open for reading; return descriptor, status, and whether its disk may hang.  Only regular files pass.
+def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, Disk | None]:
+    """Open for reading; return descriptor, status, and disk, None for one that may hang.  Only regular files pass.
 
     O_NONBLOCK, or a FIFO without a writer would hang here; O_NOCTTY, or a terminal could become ours.
     """
@@ -28,14 +29,14 @@ def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, bool]:
             raise IsADirectory
         if not stat.S_ISREG(status.st_mode):
             raise Unsupported(None, "Not a regular file")
-        return number, status, view.may_hang(number)
+        return number, status, view.disk(number)
     except BaseException:
         os.close(number)
         raise
 
 
 class LocalFile:
-    """A `spi.ReadableFile`.  Reads are made on the reactor thread where the disk is local: the page cache answers most."""
+    """A `spi.ReadableFile`.  Of a local disk, what is in the page cache is read on the reactor thread."""
 
     def __init__(self, path: VirtualPath, info: FileInfo, number: int, lane: Lane) -> None:
         self.info = info
@@ -48,7 +49,12 @@ class LocalFile:
 
     async def read_at(self, offset: int, length: int) -> bytes:
         with errors_about(self._path):
-            return await self._lane.quick(os.pread, self._file.number, length, offset, holding=self._file)
+            ask = self._lane.quick if self._is_cached(offset, length) else self._lane.blocking
+            return await ask(os.pread, self._file.number, length, offset, holding=self._file)
+
+    def _is_cached(self, offset: int, length: int) -> bool:
+        within = max(1, min(length, self.info.size - offset))
+        return self._lane.is_quick and is_cached(self._file.number, offset, within)
 
     async def close(self) -> None:
         self._file.close()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 import attrs
 from twisted.logger import Logger
 
+from ftpd.disks import Disk
 from ftpd.errors import (
     AlreadyExists,
     BadOffset,
@@ -32,10 +33,10 @@ from ftpd.errors import (
 from ftpd.paths import VirtualPath, decode_name
 from ftpd.storage import kernel, staging
 from ftpd.storage.describe import Describe
-from ftpd.storage.lane import Descriptor, Lane, shielded
+from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, shielded
 from ftpd.storage.names import kept_name, numbered, staging_name
 from ftpd.storage.resolve import Place
-from ftpd.storage.root import LONG_BYTES, Lengthy, View, errors_about
+from ftpd.storage.root import Lengthy, View, errors_about
 from ftpd.values import FileInfo, FileKind, WriteMode
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Draft(Protocol):
     path: VirtualPath
     number: int
     start: int
-    may_hang: bool
+    disk: Disk | None  # None: it may hang
 
     def publish(self, *, is_inline: bool) -> os.stat_result:
         """Make it durable and give it its name; on an `OSError` or `FileTransferError` nothing is published.
@@ -99,12 +100,13 @@ class _Staged:
         self.path = path
         self.number = number
         self.start = 0
-        self.may_hang = False
+        self.disk: Disk | None = None
         self.is_exclusive = False
         self.reserved: os.stat_result | None = None  # the empty file that holds a UNIQUE name
         self._place = place
         self._staged = staged
         self._rules = rules
+        self._kept = rules.kept(place.name)
 
     def inherit(self, old: os.stat_result | None, extra_mode: int = 0) -> bool:
         """Take mode, owner, group and ACL from *old*, about to be replaced; a new file has those of a plain open, or the set mode.
@@ -133,8 +135,9 @@ class _Staged:
                 _check_thread(is_inline)
                 os.fdatasync(self.number)
             own, old = os.fstat(self.number), self._place.stat()
-            if own.st_size > LONG_BYTES or (old is not None and old.st_size > LONG_BYTES):
-                _check_thread(is_inline)
+            useless = self._older_size()
+            if is_inline:
+                _check_short(own.st_size, 0 if old is None else old.st_size, useless or 0)
             if self.inherit(old):
                 own = os.fstat(self.number)
             self._rename()
@@ -145,15 +148,14 @@ class _Staged:
             raise
         if self._rules.durable == "full":
             _sync_directory(self._place.directory)
-        kept = self._rules.kept(self._place.name)
-        if kept is not None and kept != self._staged:
-            staging.drop_unused(self._place.directory, kept)
+        if self._kept is not None and useless is not None:
+            staging.drop_unused(self._place.directory, self._kept)
         return own
 
     def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
         size = os.fstat(self.number).st_size
-        if size > LONG_BYTES:
-            _check_thread(is_inline)
+        if is_inline:
+            _check_short(size, self._older_size() or 0)
         if not keeps or size == 0 or self._rules.cut_upload == "discard":
             self._discard()
         elif self._rules.cut_upload == "publish":
@@ -172,9 +174,13 @@ class _Staged:
             return
         kernel.rename_exclusive(directory, self._staged, name)
 
+    def _older_size(self) -> int | None:
+        """Return the size of a part that was kept before this upload began, None where there is none."""
+        return None if self._kept == self._staged else staging.size_of(self._place.directory, self._kept)
+
     def _keep(self) -> bool:
         """Give the bytes the name under which their account finds them; False where another session works on such a part."""
-        kept = self._rules.kept(self._place.name)
+        kept = self._kept
         if kept is None:
             return False
         if kept != self._staged:
@@ -204,7 +210,7 @@ class _InPlace:
         self.path = path
         self.number = number
         self.start = 0
-        self.may_hang = False
+        self.disk: Disk | None = None
         self._place = place
         self._rules = rules
         self._is_new = is_new
@@ -227,8 +233,8 @@ class _InPlace:
 
     def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
         size = os.fstat(self.number).st_size
-        if size > LONG_BYTES:
-            _check_thread(is_inline)
+        if is_inline:
+            _check_short(size)
         if not keeps or size == 0 or self._rules.cut_upload == "discard":
             self._discard()
 
@@ -254,13 +260,19 @@ def begin(
     except BaseException:
         place.close()
         raise
-    draft.may_hang = view.may_hang(draft.number)
+    draft.disk = view.disk(draft.number)
     return draft
 
 
 def _check_thread(is_inline: bool) -> None:
     """Before what takes long: raise `Lengthy` on the reactor thread."""
     if is_inline:
+        raise Lengthy
+
+
+def _check_short(*freed_bytes: int) -> None:
+    """On the reactor thread: raise `Lengthy` where that many bytes are freed in one go."""
+    if max(freed_bytes) > LONG_BYTES:
         raise Lengthy
 
 
@@ -457,6 +469,8 @@ def _unlocking(number: int, function: Callable[[], T]) -> T:
 
 def _dispose(draft: Draft, lane: Lane, number: int) -> None:
     draft.close()
+    if lane.is_local and not lane.is_quick:
+        staging.unlock(number)  # it will be closed in a thread, and a kept part may be wanted at once
     lane.dispose(number)
 
 
@@ -516,9 +530,9 @@ class LocalUpload:
         self._is_ended = True
         try:
             with errors_about(self.path):
-                if self._lane.is_local:
+                if self._lane.is_quick:
                     with suppress(Lengthy):
-                        return function(is_inline=True)
+                        return await self._lane.quick(partial(function, is_inline=True))
                 threaded = partial(function, is_inline=False)
                 return await shielded(self._lane.blocking(_unlocking, self._draft.number, threaded, holding=self._file))
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from ftpd.storage import kernel
+from ftpd.disks import Disk, disk_of, file_system_type
 
 __all__ = ["Devices"]
 
@@ -44,11 +44,15 @@ class Devices:
         self._setting = setting
         self._known: dict[int, bool] = {}
 
+    def disk(self, descriptor: int) -> Disk | None:
+        """Return the local disk of *descriptor*, an open file of it; None where it may hang."""
+        return None if self.may_hang(descriptor) else disk_of(descriptor)
+
     def may_hang(self, descriptor: int) -> bool:
         """Judge the device of *descriptor*, an open file of it.  Where the type cannot be told (not Linux), it is taken for local."""
         if self._setting != "auto":
             return self._setting == "yes"
         device = os.fstat(descriptor).st_dev
         if device not in self._known:
-            self._known[device] = kernel.file_system_type(descriptor) in _MAY_HANG
+            self._known[device] = file_system_type(descriptor) in _MAY_HANG
         return self._known[device]

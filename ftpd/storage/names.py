@@ -9,7 +9,8 @@ import fnmatch
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from ftpd.errors import BadName, NotFound
@@ -47,6 +48,10 @@ def numbered(name: bytes, number: int) -> bytes:
     return stem[: MAX_NAME_BYTES - len(tail)] + tail
 
 
+def _is_hidden(pattern: re.Pattern[str], name: str) -> bool:
+    return is_staging(name) or pattern.match(name) is not None
+
+
 class NameRules:
     """The names of one store: *patterns* (fnmatch, case-sensitive) are neither listed nor reachable.
 
@@ -55,11 +60,8 @@ class NameRules:
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         translated = "|".join(fnmatch.translate(pattern) for pattern in patterns)
-        self._pattern = re.compile(translated) if translated else None
-
-    def hides(self, name: str) -> bool:
-        """Whether a listing leaves *name* out."""
-        return is_staging(name) or (self._pattern is not None and self._pattern.match(name) is not None)
+        self.hides: Callable[[str], bool] = partial(_is_hidden, re.compile(translated)) if translated else is_staging
+        """Whether a listing leaves a name out, asked for each of its entries."""
 
     def encode(self, path: VirtualPath) -> bytes:
         """Return *path* as bytes for the kernel, relative to the root.  Raises `NotFound` for hidden names, `BadName` for impossible ones."""

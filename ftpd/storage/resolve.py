@@ -14,8 +14,9 @@ from typing import Final, Protocol
 
 from ftpd.errors import IsADirectory
 from ftpd.storage import kernel
+from ftpd.storage.familiar import Familiar
 
-__all__ = ["Crossing", "KernelResolver", "Place", "Resolver", "WalkResolver", "place", "standard_resolver"]
+__all__ = ["Crossing", "KernelResolver", "Place", "Resolver", "Uncached", "WalkResolver", "place", "standard_resolver"]
 
 O_PATH: Final = getattr(os, "O_PATH", os.O_RDONLY)  # elsewhere a directory must be readable to be walked through
 MAX_LINKS: Final = 40  # what Linux follows in one path
@@ -27,14 +28,27 @@ class Crossing(Exception):
     """The path leads onto another mounted file system, where the caller did not want to go."""
 
 
+class Uncached(Exception):
+    """A name on the path is not in memory, and the caller did not want to wait for the disk."""
+
+
 class Resolver(Protocol):
-    """Opens names below a root.  Paths are bytes, `b"."` for the root itself; errors are `OSError`s of open(2), and ELOOP for links."""
+    """Opens names below a root.  Paths are bytes, `b"."` for the root itself; errors are `OSError`s of open(2), and ELOOP for links.
 
-    def open(self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False) -> int:
-        """Open *path*; the descriptor is the caller's.  *flags* may have O_NOFOLLOW (the last name) but not O_CREAT.
+    With *stays* a way onto another mount raises :class:`Crossing`.  Without *waits* a name that is not in memory raises
+    :class:`Uncached`, as far as this machine can tell.
+    """
 
-        Without *follows_links* every link on the way is ELOOP.  With *stays* a way onto another mount raises :class:`Crossing`.
+    def open(
+        self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False, waits: bool = True
+    ) -> int:
+        """Open *path*; the descriptor is the caller's.  *flags* may have O_NOFOLLOW (the last name) but not O_CREAT or O_TRUNC.
+
+        Without *follows_links* every link on the way is ELOOP.
         """
+
+    def look(self, directory: int, name: bytes, *, stays: bool = False, waits: bool = True) -> os.stat_result | None:
+        """Describe *name* in *directory*, not following it; None where there is nothing."""
 
 
 class KernelResolver:
@@ -42,32 +56,75 @@ class KernelResolver:
 
     def __init__(self) -> None:
         self._walk = WalkResolver()
+        self._cached = kernel.RESOLVE_CACHED if kernel.has_openat2(kernel.RESOLVE_CACHED) else 0
 
-    def open(self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False) -> int:
+    def open(
+        self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False, waits: bool = True
+    ) -> int:
         if len(path) > _MAX_KERNEL_PATH:  # a tree may be deeper than one system call can say
+            if not waits:
+                raise Uncached
             return self._walk.open(root, path, flags, follows_links=follows_links, stays=stays)
         resolve = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
         if not follows_links:
             resolve |= kernel.RESOLVE_NO_SYMLINKS
-        if not stays:
-            return kernel.openat2(root, path, flags, resolve)
+        number = kernel.openat2(root, path, flags, self._resolve(resolve, stays, waits))
+        self._check(-number, stays, waits)
+        return number
+
+    def look(self, directory: int, name: bytes, *, stays: bool = False, waits: bool = True) -> os.stat_result | None:
+        if not stays and waits:
+            return _look(directory, name)
+        # Not stat(2): it cannot be told to stay, and asks whatever is mounted there.
+        number = kernel.openat2(directory, name, O_PATH | os.O_NOFOLLOW, self._resolve(0, stays, waits))
+        if number == -errno.ENOENT:
+            return None
+        self._check(-number, stays, waits)
         try:
-            return kernel.openat2(root, path, flags, resolve | kernel.RESOLVE_NO_XDEV)
-        except OSError as error:
-            if error.errno == errno.EXDEV:
-                raise Crossing from None
-            raise
+            return os.fstat(number)
+        finally:
+            os.close(number)
+
+    def _resolve(self, resolve: int, stays: bool, waits: bool) -> int:
+        if stays:
+            resolve |= kernel.RESOLVE_NO_XDEV
+        return resolve if waits else resolve | self._cached
+
+    def _check(self, error: int, stays: bool, waits: bool) -> None:
+        if error <= 0:
+            return
+        if error == errno.EXDEV and stays:
+            raise Crossing
+        if error == errno.EAGAIN and not waits and self._cached:
+            raise Uncached
+        raise OSError(error, os.strerror(error))
 
 
 class WalkResolver:
     """One open per name, each O_NOFOLLOW, links read and resolved here.
 
     `..` (which only links contain) restarts from the root without the last name, so that a directory moved out of the root meanwhile
-    cannot be climbed out of; and at most two descriptors are open however deep the path.
+    cannot be climbed out of; and at most two descriptors are open however deep the path.  Where there is no openat2 nobody can be asked
+    what is in memory.
     """
 
-    def open(self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False) -> int:
+    def open(
+        self, root: int, path: bytes, flags: int, *, follows_links: bool = True, stays: bool = False, waits: bool = True
+    ) -> int:
         return _Walk(root, path, flags, follows_links, os.fstat(root).st_dev if stays else None).open()
+
+    def look(self, directory: int, name: bytes, *, stays: bool = False, waits: bool = True) -> os.stat_result | None:
+        seen = _look(directory, name)
+        if stays and seen is not None and seen.st_dev != os.fstat(directory).st_dev:
+            raise Crossing
+        return seen
+
+
+def _look(directory: int, name: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 class _Walk:
@@ -193,10 +250,7 @@ class Place:
 
     def stat(self) -> os.stat_result | None:
         """Describe the name itself, None where there is nothing."""
-        try:
-            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
+        return _look(self.directory, self.name)
 
     def close(self) -> None:
         """Free the directory; may be called twice."""
@@ -212,17 +266,27 @@ class Place:
 
 
 def place(
-    resolver: Resolver, root: int, path: bytes, *, follows_last: bool, follows_links: bool = True, stays: bool = False
+    resolver: Resolver,
+    root: int,
+    path: bytes,
+    searched: Familiar,
+    *,
+    follows_last: bool,
+    follows_links: bool = True,
+    stays: bool = False,
+    waits: bool = True,
 ) -> Place:
     """Return where *path* is; with *follows_last*, where the link at its end leads, which need not exist.
 
-    Raises `OSError` for the directories on the way, and `IsADirectory` for a link to the root.
+    *searched* are the directories whose blocks are in memory.  Raises `OSError` for the directories on the way, `IsADirectory` for a
+    link to the root, and what a `Resolver` does.
     """
     for _ in range(MAX_LINKS):
         head, _, name = path.rpartition(b"/")
-        found = Place(resolver.open(root, head or b".", _DIRECTORY, follows_links=follows_links, stays=stays), name)
+        number = resolver.open(root, head or b".", _DIRECTORY, follows_links=follows_links, stays=stays, waits=waits)
+        found = Place(number, name)
         try:
-            found.seen = found.stat()
+            found.seen = _seen(resolver, found, searched, stays, waits)
             if not follows_last or not follows_links or found.seen is None or not stat.S_ISLNK(found.seen.st_mode):
                 return found
             target = os.readlink(name, dir_fd=found.directory)
@@ -235,3 +299,17 @@ def place(
         if path.rpartition(b"/")[2] in (b"", b".", b".."):
             raise IsADirectory
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _seen(resolver: Resolver, found: Place, searched: Familiar, stays: bool, waits: bool) -> os.stat_result | None:
+    try:
+        seen = resolver.look(found.directory, found.name, stays=stays, waits=waits)
+    except Uncached:
+        # The kernel knows no such name, as of every new file; where the directory was searched lately, looking costs no disk.
+        # It cannot be a mount point: the names of those are always in memory.
+        if not searched.knows(found.directory):
+            raise
+        return found.stat()
+    if waits and stays:
+        searched.note(found.directory)
+    return seen

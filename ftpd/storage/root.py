@@ -1,31 +1,30 @@
 """Root: what one account sees of the disk, as a directory descriptor, and how calls on it are made.
 
 Apart from the operations (`local`), so that each of those is one plain function that may block, and where it runs is decided here:
-on the reactor thread as long as it stays on a local disk and is short, else in a thread.
+on the reactor thread as long as it stays on a local disk, is short, and needs nothing that is not in memory; else in a thread.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
+from ftpd.disks import Disk
 from ftpd.errors import FileTransferError, NotFound, NotPermitted, from_oserror
 from ftpd.paths import VirtualPath
-from ftpd.storage.lane import Descriptor, Lane
+from ftpd.spi import Threads
+from ftpd.storage.familiar import Familiar
+from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, LocalLane
 from ftpd.storage.mount import Devices
-from ftpd.storage.resolve import Crossing, Place, Resolver, place
+from ftpd.storage.resolve import Crossing, Place, Resolver, Uncached, place
 
-__all__ = ["LONG_BYTES", "Lengthy", "Root", "View", "errors_about"]
+__all__ = ["Ground", "Lengthy", "Root", "View", "errors_about"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-LONG_BYTES: Final = (
-    16 * 1024 * 1024
-)  # freeing the blocks of a larger file is no work for the reactor thread (ext4: 5 ms a GiB, ext3: 1 s)
+Ts = TypeVarTuple("Ts")
 
 
 class Lengthy(Exception):
@@ -50,42 +49,80 @@ class errors_about:  # reads as a statement
             error.path = self._path
 
 
-class View:
-    """The root as one call sees it.  *is_inline*: on the reactor thread, so it neither leaves the disk nor takes long."""
+class Ground:
+    """What the roots of one store stand on: how names are resolved, which disks there are, and which directories were read lately."""
 
-    __slots__ = ("_devices", "_resolver", "_root", "is_inline", "links")
-
-    def __init__(self, root: Descriptor, resolver: Resolver, links: str, devices: Devices, *, is_inline: bool) -> None:
-        self._root = root
-        self._resolver = resolver
-        self._devices = devices
+    def __init__(self, resolver: Resolver, links: str, devices: Devices, threads: Threads) -> None:
+        self.resolver = resolver
         self.links = links
+        self.devices = devices
+        self.searched = Familiar()  # somebody looked for a name there
+        self.listed = Familiar()  # all of its entries were described
+        self._threads = threads
+        self._lanes: dict[Disk, LocalLane] = {}
+
+    def lane(self, disk: Disk) -> LocalLane:
+        """Return the lane of a local disk."""
+        lane = self._lanes.get(disk)
+        if lane is None:
+            lane = self._lanes[disk] = LocalLane(self._threads, disk)
+        return lane
+
+
+class View:
+    """The root as one call sees it.
+
+    *is_inline*: on the reactor thread, so it neither leaves its *disk*, nor waits for it, nor takes long.  In a thread it stays on the
+    disk unless that is None: then it goes anywhere, on threads for what may hang.
+    """
+
+    __slots__ = ("_disk", "_ground", "_root", "is_inline", "links")
+
+    def __init__(self, root: Descriptor, ground: Ground, disk: Disk | None, *, is_inline: bool = False) -> None:
+        self._root = root
+        self._ground = ground
+        self._disk = disk
+        self.links = ground.links
         self.is_inline = is_inline
 
     def open(self, raw: bytes, flags: int) -> int:
         """Open what *raw* leads to; the descriptor is the caller's."""
+        follows, stays = self.links == "follow", self._disk is not None
         try:
-            return self._resolver.open(self._root.number, raw, flags, follows_links=self.links == "follow", stays=self.is_inline)
+            return self._ground.resolver.open(
+                self._root.number, raw, flags, follows_links=follows, stays=stays, waits=not self.is_inline
+            )
         except OSError as error:
             raise self._translated(error) from error
 
     def place(self, raw: bytes, *, follows_last: bool) -> Place:
         """Return the directory and final name of *raw*; with *follows_last*, of what the link at its end leads to."""
-        follows = self.links == "follow"
         try:
             return place(
-                self._resolver, self._root.number, raw, follows_last=follows_last, follows_links=follows, stays=self.is_inline
+                self._ground.resolver,
+                self._root.number,
+                raw,
+                self._ground.searched,
+                follows_last=follows_last,
+                follows_links=self.links == "follow",
+                stays=self._disk is not None,
+                waits=not self.is_inline,
             )
         except OSError as error:
             raise self._translated(error) from error
 
-    def may_hang(self, number: int) -> bool:
-        """Whether the open file *number* is on a disk that may hang; whatever was reached inline is not."""
-        return not self.is_inline and self._devices.may_hang(number)
+    def disk(self, number: int) -> Disk | None:
+        """Return the disk of the open file *number*, None for one that may hang."""
+        return self._ground.devices.disk(number) if self._disk is None else self._disk
 
     def check_short(self, freed_bytes: int) -> None:
         """Raise :class:`Lengthy` where the call is about to free so much on the reactor thread."""
         if self.is_inline and freed_bytes > LONG_BYTES:
+            raise Lengthy
+
+    def check_thread(self) -> None:
+        """Raise :class:`Lengthy` on the reactor thread."""
+        if self.is_inline:
             raise Lengthy
 
     def _translated(self, error: OSError) -> Exception:
@@ -97,51 +134,50 @@ class View:
 
 
 class Root:
-    """A root and its lanes, for one session; *local* is the lane of a local disk, *slow* the one of a disk that may hang."""
+    """A root for one session, on a *disk*, or None where it may hang; *slow* is the lane for whatever may hang, here or below."""
 
-    __slots__ = ("_inline", "_local", "_may_hang", "_slow", "_threaded", "descriptor")
+    __slots__ = ("_disk", "_ground", "_inline", "_slow", "descriptor")
 
-    def __init__(
-        self, descriptor: Descriptor, resolver: Resolver, links: str, devices: Devices, local: Lane, slow: Lane, *, may_hang: bool
-    ) -> None:
+    def __init__(self, descriptor: Descriptor, ground: Ground, disk: Disk | None, slow: Lane) -> None:
         self.descriptor = descriptor
-        self._local = local
+        self._ground = ground
+        self._disk = disk
         self._slow = slow
-        self._may_hang = may_hang
-        self._inline = View(descriptor, resolver, links, devices, is_inline=True)
-        self._threaded = View(descriptor, resolver, links, devices, is_inline=False)
+        self._inline = View(descriptor, ground, disk, is_inline=True)
 
-    def lane(self, may_hang: bool) -> Lane:
-        """Return the lane for an open file; see `View.may_hang`."""
-        return self._slow if may_hang else self._local
+    def lane(self, disk: Disk | None) -> Lane:
+        """Return the lane for an open file; see `View.disk`."""
+        return self._slow if disk is None else self._ground.lane(disk)
 
-    def call(
-        self,
-        path: VirtualPath,
-        function: Callable[Concatenate[View, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Coroutine[Any, Any, T]:
+    def call(self, path: VirtualPath, function: Callable[[View, *Ts], T], *args: *Ts) -> Coroutine[Any, Any, T]:
         """Call `function(view, ...)`, where it belongs; see :meth:`open` for functions whose result must not get lost."""
-        return self.open(path, None, function, *args, **kwargs)
+        return self.open(path, None, function, *args)
 
     async def open(
-        self,
-        path: VirtualPath,
-        discard: Callable[[T], object] | None,
-        function: Callable[Concatenate[View, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, path: VirtualPath, discard: Callable[[T], object] | None, function: Callable[[View, *Ts], T], *args: *Ts
     ) -> T:
         """Like :meth:`call`; *discard* frees a result that comes when nobody waits for it any more."""
+        disk = self._disk
         with errors_about(path):
-            lane = self._slow
-            if not self._may_hang:
+            if disk is not None:
                 try:
-                    return function(self._inline, *args, **kwargs)
-                except Lengthy:
-                    lane = self._local
+                    if not disk.is_slow:
+                        return disk.timed(function, self._inline, *args)
+                except (Lengthy, Uncached):
+                    pass
                 except Crossing:
-                    pass  # a mount point: what lies behind may hang
-            threaded = partial(function, self._threaded, *args, **kwargs)
-            return await lane.blocking(threaded, holding=self.descriptor, discard=discard)
+                    disk = None  # a mount point: what lies behind may hang
+            if disk is not None:
+                try:
+                    return await self._threaded(disk, discard, function, *args)
+                except Crossing:
+                    pass
+            return await self._threaded(None, discard, function, *args)
+
+    def _threaded(
+        self, disk: Disk | None, discard: Callable[[T], object] | None, function: Callable[[View, *Ts], T], *args: *Ts
+    ) -> Awaitable[T]:
+        call = partial(function, View(self.descriptor, self._ground, disk), *args)
+        if disk is not None and disk.is_slow:  # it proves itself in threads
+            call = partial(disk.timed, call)
+        return self.lane(disk).blocking(call, holding=self.descriptor, discard=discard)

@@ -19,7 +19,7 @@ from typing import Final
 from ftpd.errors import Busy
 from ftpd.storage.names import is_staging
 
-__all__ = ["create", "drop_unused", "empty_of_staging", "lock", "open_kept", "sweep", "unlock"]
+__all__ = ["create", "drop_unused", "empty_of_staging", "lock", "open_kept", "size_of", "sweep", "unlock"]
 
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
@@ -65,6 +65,14 @@ def open_kept(directory: int, name: bytes) -> int | None:
         raise
     os.close(number)  # in use, or published or replaced between the open and the lock
     raise Busy(None, "Another session is resuming this upload")
+
+
+def size_of(directory: int, name: bytes | None) -> int | None:
+    """Return the size of the staging file *name*, None where there is none."""
+    try:
+        return None if name is None else os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
 
 
 def drop_unused(directory: int, name: bytes, *, older_than_seconds: float = 0.0) -> bool:

@@ -39,6 +39,7 @@ class MemoryConnection:
         self._is_reading = True
         self._sending: Deferred[None] | None = None
         self._receiving: Deferred[bytes] | None = None
+        self._most = 0
 
     # spi.DataConnection: the server's side.
 
@@ -50,14 +51,14 @@ class MemoryConnection:
         self.sent += data
         return self._until_taken()
 
-    def receive(self) -> Deferred[bytes]:
+    def receive(self, most: int = 256 * 1024) -> Deferred[bytes]:
         if self._is_reset:
             return fail(_reset())
         if self.is_closed:
             return fail(_closed())
         if self._fed or self._is_ended:
-            return succeed(self._take_fed())
-        self._receiving = Deferred(self._forget_receiving)
+            return succeed(self._take_fed(most))
+        self._receiving, self._most = Deferred(self._forget_receiving), most
         return self._receiving
 
     def finish(self) -> Deferred[None]:
@@ -121,9 +122,9 @@ class MemoryConnection:
         self._sending = Deferred(self._forget_sending)
         return self._sending
 
-    def _take_fed(self) -> bytes:
-        data = bytes(self._fed)
-        self._fed.clear()
+    def _take_fed(self, most: int) -> bytes:
+        data = bytes(self._fed[:most])
+        del self._fed[:most]
         return data
 
     def _wake_sender(self) -> None:
@@ -135,7 +136,7 @@ class MemoryConnection:
     def _wake_receiver(self) -> None:
         receiving, self._receiving = self._receiving, None
         if receiving is not None:
-            receiving.callback(self._take_fed())
+            receiving.callback(self._take_fed(self._most))
 
     def _forget_sending(self, _: Deferred[None]) -> None:
         self._sending = None

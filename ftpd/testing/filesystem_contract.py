@@ -13,7 +13,7 @@ inherits :class:`ReadOnlyContract`, and holds :data:`READ_ONLY_TREE`.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -34,7 +34,7 @@ from ftpd.errors import (
     Unsupported,
 )
 from ftpd.paths import ROOT, VirtualPath, decode_name
-from ftpd.spi import Filesystem, Store, WritableFile
+from ftpd.spi import Filesystem, RowDirectory, RowFormat, Store, WritableFile
 from ftpd.testing.fakes import finish
 from ftpd.values import Account, Attributes, FileInfo, FileKind, WriteMode
 
@@ -85,6 +85,39 @@ READ_ONLY_TREE: Final[Mapping[str, bytes | None]] = MappingProxyType(
 
 def path(text: str) -> VirtualPath:
     return VirtualPath.parse(text)
+
+
+class _Whole:
+    """A `spi.RowFormat` that tells everything of each file."""
+
+    from_name: Callable[[str], str] | None = None
+
+    def row(self, info: FileInfo) -> str:
+        return repr(info)
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        return None
+
+
+class _Alike(_Whole):
+    """A `spi.RowFormat` that tells everything but `unique` and fractions of seconds."""
+
+    def row(self, info: FileInfo) -> str:
+        return repr(info._replace(unique="", modified_ns=info.modified * 10**9))
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        likeness = info._replace(unique="")
+        return lambda name, size, modified: repr(likeness._replace(name=name, size=size, modified_ns=modified * 10**9))
+
+
+class _Name(_Whole):
+    """A `spi.RowFormat` that tells the name alone."""
+
+    def __init__(self) -> None:
+        self.from_name = repr
+
+    def row(self, info: FileInfo) -> str:
+        return repr(info.name)
 
 
 class _Shorthands:
@@ -172,6 +205,27 @@ class _Shorthands:
             return found
 
         return self.run(read())
+
+    def rows(self, form: RowFormat, text: str) -> list[str]:
+        """The rows of a directory in *form*, sorted, from the store where it writes them."""
+
+        async def read() -> list[str] | None:
+            async with await self.ann.open_directory(path(text)) as directory:
+                if not isinstance(directory, RowDirectory):
+                    return None
+                found: list[str] = []
+                next_rows = directory.rows(form)
+                while rows := await next_rows():
+                    assert len(rows) <= 4096
+                    found += rows
+                return found
+
+        written = self.run(read())
+        return sorted(self.described(form, text) if written is None else written)
+
+    def described(self, form: RowFormat, text: str) -> list[str]:
+        """The rows of a directory in *form*, sorted, from what the store tells of its entries."""
+        return sorted(form.row(info) for info in self.entries(text).values())
 
     def fails(self, error: type[FileTransferError], coroutine: Coroutine[Any, Any, object], names: str | None = None) -> None:
         with pytest.raises(error) as caught:
@@ -444,6 +498,14 @@ class FilesystemContract(_Shorthands):
         for number in range(1300):
             self.run(self.ann.make_directory(path(f"/{number:04}")))
         assert sorted(self.entries()) == [f"{number:04}" for number in range(1300)]
+
+    @pytest.mark.parametrize("form", [_Whole, _Alike, _Name])
+    def test_rows_tell_what_batches_tell(self, form: Callable[[], RowFormat]) -> None:
+        for number in range(300):
+            self.put(f"/{number:04}", b"x" * (number % 3))
+        self.run(self.ann.make_directory(path("/d")))
+        self.put("/Grüße 日本語 🙂", b"")
+        assert self.rows(form(), "/") == self.described(form(), "/")
 
     def test_a_listing_can_be_left_and_closed_twice(self) -> None:
         self.put("/a", b"")
@@ -795,6 +857,11 @@ class ReadOnlyContract(_Shorthands):
 
     def test_a_long_listing_is_whole(self) -> None:
         assert sorted(self.entries("/many")) == [f"{number:04}" for number in range(1300)]
+
+    @pytest.mark.parametrize("form", [_Whole, _Alike, _Name])
+    def test_rows_tell_what_batches_tell(self, form: Callable[[], RowFormat]) -> None:
+        for directory in ("/", "/many", "/nothing"):
+            assert self.rows(form(), directory) == self.described(form(), directory)
 
     def test_what_is_missing_is_not_found_and_named(self) -> None:
         self.fails(NotFound, self.ann.stat(path("/no")), "/no")

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from ftpd.accounts.limits import Limits, LimitSettings
+from ftpd.accounts.rates import Rates, RateSettings
 from ftpd.accounts.realm import TransferRealm
 from ftpd.errors import AlreadyExists
 from ftpd.events import Event, Events
@@ -58,6 +59,7 @@ class Server:
         portal: Portal | None = None,
         settings: FTPSettings | None = None,
         limits: LimitSettings | None = None,
+        rates: RateSettings | None = None,
         commands: Mapping[bytes, Command[Any]] | None = None,
         checkers: Iterable[Any] = (),
         logs_commands: bool = False,
@@ -78,6 +80,7 @@ class Server:
             portal or self._portal(passwords, checkers),
             settings=settings,
             limits=Limits(limits or LimitSettings(), self.clock),
+            rates=Rates(rates or RateSettings(), self.clock),
             events=Events([self._observe]),
             data_ports=self.ports,
             commands=commands,

@@ -1,16 +1,17 @@
-"""The SSL contexts: one for each control session, and behind it those with the certificates, which all sessions share.
+"""The SSL contexts: those that keep tickets, and behind them those with the certificates.
 
-Apart from certificates and parameters, since how OpenSSL wants them put together is a matter of its own.
+Apart from certificates and parameters, since how OpenSSL wants them put together is a matter of its own, and from `binding`, which makes
+"resumed" mean "this control session's".
 
-A session's context holds no certificate.  OpenSSL asks the servername callback in every handshake, with SNI and without, and there the
-connection is given the context of its host (`set_context`).  Tickets and session cache stay those of the context that the connection was
-made from, so that "resumed" means "this control session's"; a session costs an empty context; and chains and authorities are parsed
-once for each change of the files.  A session keeps the certificates that it began with, since clients (FileZilla) compare the
-data connection's certificate with the control connection's.
+The context that a connection is made from holds no certificate.  OpenSSL asks the servername callback in every handshake, with SNI and
+without, and there the connection is given the context of its host (`set_context`).  Tickets and session cache stay those of the first
+one, which a limited number of sessions share; and chains and authorities are parsed once for each change of the files.  A session keeps
+the certificates that it began with, since clients (FileZilla) compare the data connection's certificate with the control connection's.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -20,13 +21,17 @@ import attrs
 from OpenSSL import SSL
 
 from ftpd.hostnames import canonical_name
+from ftpd.tls.binding import NOBODY, SessionContext, can_bind
 from ftpd.tls.identity import Identity
 from ftpd.tls.parameters import Parameters
 from ftpd.tls.store import Identities
 
 __all__ = ["ClientDemand", "Contexts", "OtherProtocol"]
 
-_SESSION_ID_CONTEXT: Final = b"ftpd"  # the same on all, else `set_context` would part a connection from its session's cache
+_MOST_SHARING: Final = 256  # sessions with one ticket key and one cache; a context costs 0.1 ms and 15 KiB
+_MOST_SECONDS: Final = (
+    300  # for which new sessions join: who gets hold of a ticket key can read what its TLS 1.2 tickets were made for
+)
 _SESSION_SECONDS: Final = 7 * 86400  # the most that TLS 1.3 lets a ticket live (RFC 8446 4.6.1): a transfer may come after days
 _PROTOCOLS: Final = (b"ftp", b"ftp-data")  # ALPN: the registered name, and what FileZilla offers on data connections
 _LONGEST_SHOWN: Final = 100  # bytes of names that a client offers by ALPN; it may send 64 KiB
@@ -47,15 +52,32 @@ class ClientDemand(Protocol):
         """Set on *context* whether clients are asked for a certificate, and which are good."""
 
 
+@attrs.define(eq=False)
+class _Shared:
+    """A context with a ticket key and a session cache, the moment from which on no session joins, and how many may until then."""
+
+    context: SSL.Context
+    until: float
+    places: int
+
+    def is_open(self, now: float) -> bool:
+        return self.places > 0 and now < self.until
+
+    def for_one_more(self) -> SessionContext:
+        self.places -= 1
+        return SessionContext(self.context)
+
+
 @attrs.frozen(eq=False)
 class _Selection:
     """The hosts' contexts at one moment; sessions keep the one that they began with.
 
-    `origin` is what they were made of, compared by identity.
+    `origin` is what they were made of, compared by identity.  `shared` has the contexts that new sessions of each host begin with.
     """
 
     origin: tuple[object, ...] = ()
     contexts: dict[str, SSL.Context] = attrs.field(factory=dict)
+    shared: dict[str, _Shared] = attrs.field(factory=dict)
 
     def choose(self, fallback: str, connection: SSL.Connection) -> None:
         """Give *connection* the context of the host that the client names, of *fallback* where it names none that is known.
@@ -79,19 +101,26 @@ class Contexts:
         *,
         hosts: Mapping[str, Identities] = MappingProxyType({}),
         clients: ClientDemand | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """*now* is for tests."""
         self._identities = {"": identities} | {canonical_name(name): host for name, host in hosts.items()}
         self._parameters = parameters
         self._clients = clients
+        self._now = now
         self._selection = _Selection()
         self._client_role: SSL.Context | None = None
 
-    def for_session(self, host: str = "") -> SSL.Context:
-        """Return a new context for one control session and its data connections; *host* was chosen by HOST before AUTH."""
-        selection = self._current()
-        context = self._plain_context()
-        context.set_tlsext_servername_callback(partial(selection.choose, self.host_of(host)))
-        return context
+    def for_session(self, host: str = "") -> SessionContext:
+        """Return what makes the connections of one control session, new for each; *host* was chosen by HOST before AUTH."""
+        selection, fallback, now = self._current(), self.host_of(host), self._now()
+        shared = selection.shared.get(fallback)
+        if shared is None or not shared.is_open(now):
+            context = self._plain_context()
+            context.set_tlsext_servername_callback(partial(selection.choose, fallback))
+            shared = _Shared(context, now + _MOST_SECONDS, _MOST_SHARING if can_bind() else 1)
+            selection.shared[fallback] = shared
+        return shared.for_one_more()
 
     def for_client_role(self) -> SSL.Context:
         """Return the context for data connections on which this server is the TLS client, towards another server (SSCN, CPSV).
@@ -136,7 +165,7 @@ class Contexts:
     def _plain_context(self) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         self._parameters.apply(context)
-        context.set_session_id(_SESSION_ID_CONTEXT)
+        context.set_session_id(NOBODY)
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
         context.set_timeout(_SESSION_SECONDS)
         if self._clients is not None:

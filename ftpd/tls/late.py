@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+    from ftpd.tls.binding import SessionContext
     from ftpd.tls.contexts import Contexts
 
 __all__ = ["LateContexts"]
@@ -23,7 +24,7 @@ class LateContexts:
         self._make = make
         self._made: Contexts | None = None
 
-    def for_session(self, host: str = "") -> SSL.Context:
+    def for_session(self, host: str = "") -> SessionContext:
         return self._contexts().for_session(host)
 
     def for_client_role(self) -> SSL.Context:

@@ -6,6 +6,7 @@ between a socket in clear and a file descriptor, `copy` moves anything else.  Ev
 
 from ftpd.transfer.choose import choose_download, choose_upload
 from ftpd.transfer.copy import CopyOut, Source
+from ftpd.transfer.crew import Crews
 from ftpd.transfer.descriptor import SocketConnection
 
-__all__ = ["CopyOut", "SocketConnection", "Source", "choose_download", "choose_upload"]
+__all__ = ["CopyOut", "Crews", "SocketConnection", "Source", "choose_download", "choose_upload"]

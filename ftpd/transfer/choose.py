@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from ftpd.spi import DataConnection, Pump, Reactor, ReadableFile, StreamedFile, Wanted, WritableFile
+from ftpd.spi import DataConnection, Pump, ReadableFile, StreamedFile, Wanted, WritableFile
 from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
+from ftpd.transfer.crew import Crews
 from ftpd.transfer.descriptor import SocketConnection
+from ftpd.transfer.protected import ReceiveProtected, SendProtected
 from ftpd.transfer.receive import Receive
 from ftpd.transfer.sendfile import SendFile
+from ftpd.transfer.tls import TLSConnection
 
 __all__ = ["choose_download", "choose_upload"]
 
 
-def choose_download(reactor: Reactor, connection: DataConnection, file: ReadableFile, wanted: Wanted) -> Pump:
+def choose_download(crews: Crews, connection: DataConnection, file: ReadableFile, wanted: Wanted) -> Pump:
     """Return the fastest pump that can send *file* as *wanted*."""
     descriptor = file.descriptor()
-    if descriptor is not None and wanted.transform is None and isinstance(connection, SocketConnection):
-        return SendFile(reactor, connection, descriptor, file.info.size, wanted)
+    if descriptor is not None and wanted.transform is None:
+        if isinstance(connection, SocketConnection):
+            return SendFile(crews, connection, descriptor, file.info.size, wanted)
+        if isinstance(connection, TLSConnection):
+            return SendProtected(crews, connection, descriptor, file.info.size, wanted)
     pieces = file.pieces(wanted.start) if isinstance(file, StreamedFile) else pieces_of(file, wanted.start)
-    return CopyOut(reactor, connection, pieces, wanted)
+    return CopyOut(crews.reactor, connection, pieces, wanted)
 
 
-def choose_upload(reactor: Reactor, connection: DataConnection, file: WritableFile, wanted: Wanted) -> Pump:
+def choose_upload(crews: Crews, connection: DataConnection, file: WritableFile, wanted: Wanted) -> Pump:
     """Return the fastest pump that can store into *file* as *wanted*."""
     descriptor = file.descriptor()
-    if descriptor is not None and wanted.transform is None and isinstance(connection, SocketConnection):
-        return Receive(reactor, connection, descriptor, wanted)
-    return CopyIn(reactor, connection, file, wanted)
+    if descriptor is not None and wanted.transform is None:
+        if isinstance(connection, SocketConnection):
+            return Receive(crews, connection, descriptor, wanted)
+        if isinstance(connection, TLSConnection):
+            return ReceiveProtected(crews, connection, descriptor, wanted)
+    return CopyIn(crews.reactor, connection, file, wanted)

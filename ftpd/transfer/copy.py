@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import IntegrityLost, OverQuota, Unavailable, from_oserror
-from ftpd.spi import DataConnection, Reactor, ReadableFile, Wanted, WritableFile
+from ftpd.spi import DataConnection, Pace, Reactor, ReadableFile, Wanted, WritableFile
 from ftpd.transfer.pump import Course
 
 __all__ = ["CopyIn", "CopyOut", "Source", "pieces_of"]
@@ -31,12 +31,17 @@ class _Copy(Course):
     """Run one coroutine, `move`, that moves everything, and judge how it ended."""
 
     def __init__(self, reactor: Reactor, connection: DataConnection, wanted: Wanted) -> None:
-        super().__init__(reactor, wanted.stall_seconds)
+        super().__init__(reactor, wanted)
         self._connection = connection
         self._wanted = wanted
         self._moving: Deferred[None] | None = None
         self._pieces = 0
         self._is_storage_asked = False
+        self._is_held = False
+
+    @property
+    def is_held(self) -> bool:
+        return self._is_held
 
     def begin(self) -> None:
         self._moving = Deferred.fromCoroutine(self._run())
@@ -75,9 +80,22 @@ class _Copy(Course):
         """Let the reactor turn now and then: with a fast peer nothing else would ever have to wait."""
         self._pieces += 1
         if self._pieces % _PIECES_PER_TURN == 0:
-            turn: Deferred[None] = Deferred(lambda _: timer.cancel())
-            timer = self._reactor.callLater(0, turn.callback, None)
-            await turn
+            await self._sleep(0)
+
+    async def allowed(self, pace: Pace, most: int) -> int:
+        """Return how many of *most* bytes may move, once some may."""
+        self._is_held = True
+        try:
+            while not (count := pace.take(most)):
+                await self._sleep(pace.pause())
+        finally:
+            self._is_held = False
+        return count
+
+    def _sleep(self, seconds: float) -> Deferred[None]:
+        turn: Deferred[None] = Deferred(lambda _: timer.cancel())
+        timer = self._reactor.callLater(seconds, turn.callback, None)
+        return turn
 
     async def _run(self) -> None:
         try:
@@ -118,10 +136,13 @@ class CopyOut(_Copy):
         await self._connection.finish()
 
     async def _send(self, piece: bytes) -> None:
-        if piece:
-            self._handed_over += len(piece)
-            await self._connection.send(piece)
-            self.moved += len(piece)
+        rest = memoryview(piece)
+        while rest:
+            count = len(rest) if self._pace is None else await self.allowed(self._pace, len(rest))
+            self._handed_over += count
+            await self._connection.send(rest[:count])
+            self.moved += count
+            rest = rest[count:]
 
 
 def pieces_of(file: ReadableFile, start: int) -> Source:
@@ -151,7 +172,7 @@ class CopyIn(_Copy):
 
     async def move(self) -> None:
         transform = self._wanted.transform
-        while piece := await self._connection.receive():
+        while piece := await self._receive():
             count = len(piece)
             if transform:
                 piece = transform(piece)
@@ -161,6 +182,18 @@ class CopyIn(_Copy):
             await self.take_turns()
         if transform:
             await self._store(transform(b""))
+
+    async def _receive(self) -> bytes:
+        pace = self._pace
+        if pace is None:
+            return await self._connection.receive(_PIECE_BYTES)
+        most, piece = await self.allowed(pace, _PIECE_BYTES), b""
+        try:
+            piece = await self._connection.receive(most)
+        finally:
+            if len(piece) < most:
+                pace.give_back(most - len(piece))
+        return piece
 
     async def _store(self, piece: bytes) -> None:
         if not piece:

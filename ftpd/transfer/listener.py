@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ftpd.spi import DelayedCall, Reactor
+from ftpd.transfer.accept import accepted
 from ftpd.transfer.stream import Stream
 
 __all__ = ["StreamListener"]
@@ -51,6 +52,7 @@ class StreamListener:
         socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
+        self._family = int(socket.family)
         self._spare = _open_spare()
         self.address = _address(socket.getsockname())
         self._has_one_address = self.address.host not in _ANY
@@ -84,7 +86,7 @@ class StreamListener:
             if self._socket is None:
                 return
             try:
-                socket, source = self._socket.accept()
+                socket, source = accepted(self._socket, self._family)
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._refuse(error)
@@ -97,7 +99,6 @@ class StreamListener:
 
     def _take(self, socket: sockets.socket, source: Any) -> None:
         try:
-            socket.setblocking(False)
             host = self._local_address(socket)
         except OSError:  # gone already
             socket.close()
@@ -122,8 +123,7 @@ class StreamListener:
         if self._spare is not None and self._socket is not None:
             os.close(self._spare)
             with suppress(OSError):
-                socket, _ = self._socket.accept()
-                socket.settimeout(0)
+                socket, _ = accepted(self._socket, self._family)
                 with socket, suppress(OSError):
                     socket.send(self._refusal)
             self._spare = _open_spare()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
 from ftpd.errors import from_oserror
-from ftpd.spi import DelayedCall, Reactor
+from ftpd.spi import DelayedCall, Pace, Reactor, Wanted
 from ftpd.values import Outcome, TransferResult
 
 __all__ = ["Course", "Stalled"]
@@ -24,17 +25,30 @@ class Stalled(TimeoutError):
         super().__init__(errno.ETIMEDOUT, "the other side stopped moving data")
 
 
+class _Done(Deferred[TransferResult]):
+    """Its cancel asks for the end, which a thread that is at work may have to be waited for."""
+
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        super().__init__()
+        self._cancel = cancel
+
+    def cancel(self) -> None:
+        if not self.called:
+            self._cancel()
+
+
 class Course(ABC):
     """One transfer from start to end.  A pump inherits it, moves bytes, and calls one of the `end_*` methods; the first call counts.
 
     `moved` grows as payload moves.  A subclass defines `begin` and `stop`, which takes it out of the reactor whatever it is doing,
-    and `progress` where `moved` is not what the peer has seen.  A *stall_seconds* of 0 waits for ever.
+    and `progress` where `moved` is not what the peer has seen.  `wanted.stall_seconds` of 0 waits for ever.
     """
 
-    def __init__(self, reactor: Reactor, stall_seconds: float) -> None:
+    def __init__(self, reactor: Reactor, wanted: Wanted) -> None:
         self.moved = 0
         self._reactor = reactor
-        self._stall_seconds = stall_seconds
+        self._stall_seconds = wanted.stall_seconds
+        self._pace = wanted.pace
         self._started_at: float | None = None
         self._done: Deferred[TransferResult] | None = None
         self._stall_timer: DelayedCall | None = None
@@ -44,11 +58,15 @@ class Course(ABC):
     def start(self) -> Deferred[TransferResult]:
         assert self._started_at is None, "a pump starts once"
         self._started_at = self._reactor.seconds()
-        done = self._done = Deferred(lambda _: self.end_cancelled())
+        done = self._done = _Done(self.end_cancelled)
         self.begin()
         if self.is_running and self._stall_seconds:
             self._watch_for_stall()
         return done
+
+    def hold_to(self, pace: Pace) -> None:
+        if self._pace is None:
+            self._pace = pace
 
     @abstractmethod
     def begin(self) -> None:
@@ -80,6 +98,11 @@ class Course(ABC):
         self.end_peer_fault(Stalled())
 
     @property
+    def is_held(self) -> bool:
+        """Whether its pace holds it, so that nothing moves and nobody is at fault."""
+        return False
+
+    @property
     def is_running(self) -> bool:
         return self._done is not None
 
@@ -89,7 +112,8 @@ class Course(ABC):
     def _check_stall(self) -> None:
         self._stall_timer = None
         progress = self.progress()
-        self._quiet_checks = self._quiet_checks + 1 if progress == self._last_progress else 0
+        is_quiet = progress == self._last_progress and not self.is_held
+        self._quiet_checks = self._quiet_checks + 1 if is_quiet else 0
         self._last_progress = progress
         if self._quiet_checks >= _CHECKS_PER_STALL:
             self.end_stalled()

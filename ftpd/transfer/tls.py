@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from ftpd.spi import DelayedCall, Reactor
 from ftpd.transfer.delivery import Delivery
 from ftpd.transfer.descriptor import SocketConnection
-from ftpd.transfer.tunnel import PIECE_BYTES, HandshakeFailed, Truncated, Tunnel, TunnelBroken
+from ftpd.transfer.scratch import scratch
+from ftpd.transfer.tunnel import PIECE_BYTES, WIRE_BYTES, HandshakeFailed, Truncated, Tunnel, TunnelBroken
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -34,12 +35,11 @@ _MOST_ANSWERS: Final = (
 )  # bytes that TLS itself has to say to a peer that asks (KeyUpdate, renegotiation) and does not listen
 _MOST_MARKS: Final = 64  # 16 MiB on the way
 _QUICKACK: Final = getattr(sockets, "TCP_QUICKACK", None)  # Linux; it does not last, so that it is set for each wait
+_MORE: Final = getattr(sockets, "MSG_MORE", 0)  # Linux
+_SMALL_PIECE: Final = 64 * 1024
 _EMPTY: Final = memoryview(b"")
 _LISTENING: Final = object()  # what a step returns that is to be called when the socket can be read or written,
 _TALKING: Final = object()  # or only when it can be written
-
-_buffer: Final = bytearray(256 * 1024)  # one for all: it is empty again when a step is over
-_view: Final = memoryview(_buffer)
 
 
 class NotResumed(HandshakeFailed):
@@ -53,7 +53,9 @@ class TLSConnection:
     """Carry bytes through *tunnel* over *below*, which it owns from now on; `shake_hands` comes first.
 
     An end without close_notify is `Truncated`; with *tolerates_eof* it is a good one, unless it cuts a record.
-    *keeps_tickets_back* is asked when the handshake is done: whether they wait for the end of what the peer sends (see `_answer`).
+    *keeps_tickets_back* is asked when the handshake is done: whether tickets wait for what is said next.  A peer that receives gets them
+    with the first piece, one that sends with our end.  It may never read them (rclone and whatever else is made with Go, lftp in active
+    mode), and where a socket is closed with unread input, its kernel sends a reset and throws away the rest of the file.
     """
 
     __slots__ = (
@@ -67,6 +69,8 @@ class TLSConnection:
         "_marks",
         "_plain_end",
         "_reactor",
+        "_room",
+        "_send_some",
         "_step",
         "_tickets",
         "_timer",
@@ -95,6 +99,8 @@ class TLSConnection:
         self._keeps_tickets_back = keeps_tickets_back
         self._unencrypted = _EMPTY
         self._unsent = _EMPTY  # wire
+        self._send_some: Callable[[memoryview], int] = below.send_some
+        self._room: memoryview | None = None  # wire: what a large piece becomes
         self._tickets = b""  # wire that may wait for more
         self._is_at_end = False
         self._cut: OSError | None = None  # what sending met while receiving went on
@@ -129,11 +135,10 @@ class TLSConnection:
 
     def send(self, data: ReadableBuffer) -> Deferred[None]:
         self._unencrypted = memoryview(data).cast("B")
-        self._plain_end += len(self._unencrypted)
         return self._begin(self._send)
 
-    def receive(self) -> Deferred[bytes]:
-        return self._begin(self._receive)
+    def receive(self, most: int = PIECE_BYTES) -> Deferred[bytes]:
+        return self._begin(lambda: self._receive(most))
 
     def finish(self) -> Deferred[None]:
         """Say close_notify and end the sending side, then wait for the peer's end, half a second at most, and for its kernel to have everything.
@@ -155,60 +160,118 @@ class TLSConnection:
             next_wire, next_plain = marks[1]
             plain += (on_wire - wire) * (next_plain - plain) // (next_wire - wire)
         self._acknowledged = max(self._acknowledged, plain)
-        return self._plain_end - self._acknowledged
+        return self._plain_end + len(self._unencrypted) - self._acknowledged
 
     def close(self) -> None:
         self._below.close()  # first, so that whoever waits hears of it from the socket
         self._tunnel.discard()
 
+    # For pumps that wait for the socket themselves.  Nothing here blocks, or calls the reactor: a thread may, as long as nobody else does.
+
+    def push(self, data: memoryview, *, is_last: bool = False) -> None:
+        """Encrypt *data*, 256 KiB at most, for `flush`, which has said True; with *is_last* close_notify too, and `finish` has to follow."""
+        self._tunnel.encrypt(data)
+        if is_last:
+            self._end()
+        self._plain_end += len(data)
+        self._mark(self._plain_end)
+
+    def flush(self) -> bool:
+        """Send what the tunnel has for the network; return whether the kernel has taken everything."""
+        while True:
+            if not self._unsent:
+                wire = self._tunnel.outgoing()
+                if not wire:
+                    return True
+                self._put(wire)
+            try:
+                self._unsent = self._unsent[self._send_some(self._unsent) :]
+            except BlockingIOError:
+                return False
+
+    def hear(self) -> None:
+        """Hear what a peer says that downloads: TLS answers (KeyUpdate), and data are forgotten."""
+        if self.is_listening and self._take():
+            while data := self._tunnel.decrypt():
+                self._dropped_bytes += len(data)
+
+    def pull(self, buffer: memoryview) -> int | None:
+        """Fill *buffer* with what the peer sent; return how many bytes, 0 at its truthful end, None where nothing is there yet."""
+        tunnel = self._tunnel
+        count = tunnel.decrypt_into(buffer)  # first what is here already: the socket does not signal for it
+        if not count and not tunnel.is_ended_by_peer and self._take():
+            count = tunnel.decrypt_into(buffer)
+        if tunnel.is_ended_by_peer:
+            tunnel.say_end()  # Python's ftplib waits for it
+        self.flush_quietly()
+        if len(self._unsent) > _MOST_ANSWERS:
+            raise TunnelBroken("the peer asks without listening to the answers")
+        if count or tunnel.is_ended_by_peer:
+            return count
+        if not self._is_at_end:
+            self._acknowledge()
+            return None
+        if self._cut is not None:
+            raise self._cut
+        if self._tolerates_eof and not self._tunnel.is_within_record:
+            return 0
+        raise Truncated
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a peer that downloads may still have something of use to say."""
+        return not (self._is_at_end or self._tunnel.is_ended_by_peer or self._dropped_bytes > _MOST_DROPPED)
+
+    def fileno(self) -> int:
+        return self._below.fileno()
+
+    def set_low_water(self, count: int) -> None:
+        self._below.set_low_water(count)
+
+    def watch_reading(self, callback: Callable[[], None]) -> None:
+        self._below.watch_reading(callback)
+
+    def ignore_reading(self) -> None:
+        self._below.ignore_reading()
+
+    def watch_writing(self, callback: Callable[[], None]) -> None:
+        self._below.watch_writing(callback)
+
+    def ignore_writing(self) -> None:
+        self._below.ignore_writing()
+
     # Steps: each does what can be done at once, and returns its result or one of the two above.
 
     def _shake_hands(self, must_resume: bool) -> Any:
         tunnel = self._tunnel
-        is_done = tunnel.shake_hands() or (self._take() and tunnel.shake_hands())
+        self._take()
+        is_done = tunnel.shake_hands()
         if is_done and must_resume and not tunnel.is_resumed:
             tunnel.discard()
             raise NotResumed
         if self._is_at_end and not is_done:
             raise HandshakeFailed("the connection ended within the TLS handshake")
         if not is_done:
-            self._flush()
+            self.flush()
             return _LISTENING
         if tunnel.has_only_tickets_left and self._keeps_tickets_back():
             self._tickets = tunnel.outgoing()
             return None
-        self._flush_quietly()  # a client with a small upload may have said all, and gone
+        self.flush_quietly()  # a client with a small upload may have said all, and gone
         return _TALKING if self._unsent else None
 
     def _send(self) -> Any:
-        while self._flush():
+        while self.flush():
             if not self._unencrypted:
                 return None
             piece, self._unencrypted = self._unencrypted[:PIECE_BYTES], self._unencrypted[PIECE_BYTES:]
-            self._tunnel.encrypt(piece)
-            self._mark(self._plain_end - len(self._unencrypted))
-        self._drop_input()
+            self.push(piece)
+        self.hear()
         return _LISTENING
 
-    def _receive(self) -> Any:
-        data = self._tunnel.decrypt()  # first what is here already: the socket does not signal for it
-        if not data and not self._tunnel.is_ended_by_peer and self._take():
-            data = self._tunnel.decrypt()
-        if self._tunnel.is_ended_by_peer:
-            self._tunnel.say_end()  # Python's ftplib waits for it
-        self._answer()
-        if len(self._unsent) > _MOST_ANSWERS:
-            raise TunnelBroken("the peer asks without listening to the answers")
-        if data or self._tunnel.is_ended_by_peer:
-            return data
-        if not self._is_at_end:
-            self._acknowledge()
-            return _LISTENING
-        if self._cut is not None:
-            raise self._cut
-        if self._tolerates_eof and not self._tunnel.is_within_record:
-            return b""
-        raise Truncated
+    def _receive(self, most: int) -> Any:
+        count = self.pull(scratch.plain[:most])
+        return _LISTENING if count is None else bytes(scratch.plain[:count])
 
     def _acknowledge(self) -> None:
         """Let the kernel acknowledge at once: a client with Nagle's algorithm says close_notify only then, 40 ms later with each small file."""
@@ -217,16 +280,32 @@ class TLSConnection:
             with suppress(OSError):  # gone, or no TCP
                 socket.setsockopt(sockets.IPPROTO_TCP, _QUICKACK, 1)
 
-    def _say_end(self) -> Any:
+    def _end(self) -> None:
+        """Put close_notify behind what was said.
+
+        The kernel keeps it back until the end of the sending side goes along: a peer that closes in between, as it may when it has heard
+        close_notify, can be gone when that end comes, and its kernel then answers with a reset.
+        """
         self._tunnel.say_end()
-        if not self._flush():
-            self._drop_input()
+        self._send_some = self._send_held
+
+    def _say_end(self) -> Any:
+        self._end()
+        if not self.flush():
+            self.hear()
             return _LISTENING
+        self._socket().shutdown(sockets.SHUT_WR)
+        return None
+
+    def _send_held(self, data: memoryview) -> int:
+        # Not `send_last`, which lets a small piece go by itself, to be acknowledged soon: here the peer's close_notify does that.
+        return self._socket().send(data, _MORE)
+
+    def _socket(self) -> sockets.socket:
         socket = self._below.socket
         if socket is None:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the data connection is closed")
-        socket.shutdown(sockets.SHUT_WR)
-        return None
+        return socket
 
     def _hear_end(self) -> Deferred[None]:
         done: Deferred[None] = self._begin(self._await_end)
@@ -235,8 +314,8 @@ class TLSConnection:
         return done
 
     def _await_end(self) -> Any:
-        self._drop_input()
-        return _LISTENING if self._is_listening else None
+        self.hear()
+        return _LISTENING if self.is_listening else None
 
     def _deliver(self) -> Deferred[None] | None:
         if self._below.unacknowledged() == 0:
@@ -248,68 +327,46 @@ class TLSConnection:
     def _take(self) -> bool:
         """Give the tunnel what is there, one system call's worth; return whether there was something."""
         try:
-            count = self._below.receive_into(_buffer)
+            count = self._below.receive_into(scratch.wire)
         except BlockingIOError:
             return False
         self._is_at_end = not count
-        self._tunnel.feed(_view[:count])
+        self._tunnel.feed(scratch.wire[:count])
         return bool(count)
 
-    def _flush(self) -> bool:
-        """Send what the tunnel has for the network; return whether the kernel has taken everything."""
-        while True:
-            if not self._unsent:
-                wire = self._tickets + self._tunnel.outgoing()
-                self._tickets = b""
-                if not wire:
-                    return True
-                self._wire_end += len(wire)
-                self._unsent = memoryview(wire)
-            try:
-                self._unsent = self._unsent[self._below.send_some(self._unsent) :]
-            except BlockingIOError:
-                return False
-
-    def _answer(self) -> None:
-        """Send what TLS itself has to say to a peer that uploads, the tickets not before its end.
-
-        It may never read them (rclone and whatever else is made with Go, lftp in active mode), and where a socket is closed with unread
-        input, its kernel sends a reset and throws away the rest of the file.
-        """
-        answers = self._tunnel.outgoing() if self._tickets and not self._tunnel.is_ended_by_peer else b""
-        self._tickets += answers
-        if answers or self._tunnel.is_ended_by_peer or not self._tickets:
-            self._flush_quietly()
-
-    def _flush_quietly(self) -> None:
+    def flush_quietly(self) -> None:
         """Send what TLS itself has to say; that this fails matters less than what the peer has sent before."""
         if self._cut is not None:
             return
         try:
-            self._flush()
+            self.flush()
         except OSError as error:
             self._cut = error
             self._unsent = _EMPTY
 
-    @property
-    def _is_listening(self) -> bool:
-        """Whether a peer that downloads may still have something of use to say."""
-        return not (self._is_at_end or self._tunnel.is_ended_by_peer or self._dropped_bytes > _MOST_DROPPED)
+    def _put(self, wire: bytes) -> None:
+        """Have *wire* sent next, and the tickets before it."""
+        wire, self._tickets = self._tickets + wire, b""
+        self._wire_end += len(wire)
+        self._unsent = memoryview(wire)
 
-    def _drop_input(self) -> None:
-        """Hear what a peer says that downloads: TLS answers (KeyUpdate), and data are forgotten."""
-        if self._is_listening and self._take():
-            while data := self._tunnel.decrypt():
-                self._dropped_bytes += len(data)
+    def _put_large(self) -> None:
+        """Have what the tunnel has sent next, by way of a buffer that this connection keeps: it is a large file, and more will come."""
+        if self._room is None:
+            self._room = memoryview(bytearray(WIRE_BYTES))
+        count = self._tunnel.outgoing_into(self._room)
+        self._wire_end += count
+        self._unsent = self._room[:count]
 
     def _mark(self, plain_end: int) -> None:
         """Remember where on the wire a piece ends: `encrypt` was called with nothing else unsent."""
         last_wire, last_plain = self._marks[-1]
         if last_wire != self._wire_end:
             self._marks.append((self._wire_end, last_plain))  # TLS itself had something to say in between
-        wire = self._tunnel.outgoing()
-        self._wire_end += len(wire)
-        self._unsent = memoryview(wire)
+        if plain_end - last_plain < _SMALL_PIECE or self._tickets:
+            self._put(self._tunnel.outgoing())
+        else:
+            self._put_large()
         self._marks.append((self._wire_end, plain_end))
         if len(self._marks) > _MOST_MARKS:
             self.unacknowledged()  # forgets those that are behind
@@ -328,13 +385,13 @@ class TLSConnection:
         try:
             result = self._step()
         except TunnelBroken as error:
-            self._flush_quietly()  # the alert
+            self.flush_quietly()  # the alert
             self._fail(error)
         except OSError as error:
             self._fail(error)
         else:
             if result is _LISTENING or result is _TALKING:
-                self._watch(result is _LISTENING and self._is_listening)
+                self._watch(result is _LISTENING and self.is_listening)
             else:
                 self._succeed(result)
 

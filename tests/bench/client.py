@@ -10,7 +10,7 @@ import socket
 import ssl
 from contextlib import suppress
 
-__all__ = ["Client", "Refused"]
+__all__ = ["Client", "Refused", "trusting"]
 
 _PIECE_BYTES = 256 * 1024
 _LAST_LINE = re.compile(rb"(?:^|\n)(\d{3}) [^\n]*\n")
@@ -22,11 +22,19 @@ class Refused(Exception):
     """The server gave another reply than the one that was needed."""
 
 
+def trusting() -> ssl.SSLContext:
+    """Return a context that trusts anybody, as the servers' certificate is self-signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class Client:
     """One control connection to *address*; logged in as *user* where one is given, and all over TLS where there is a context for it."""
 
     def __init__(self, address: tuple[str, int], user: str = "", password: str = "", tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls
+        self.tls = tls
         self._host = address[0]
         self._socket: socket.socket = socket.create_connection(address, timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -42,6 +50,11 @@ class Client:
         if user:
             self.command(b"USER " + user.encode(), 331)
             self.command(b"PASS " + password.encode(), 230)
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """The TLS session that data connections offer to be resumed."""
+        return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
 
     def command(self, line: bytes, *wanted: int) -> bytes:
         """Send *line*, return its reply; any code but those *wanted* is `Refused`."""
@@ -76,7 +89,7 @@ class Client:
         with self.data() as data:
             self.command(b"RETR " + name, 125, 150)
             count = 0
-            with self._protected(data) as opened:
+            with self.protected(data) as opened:
                 while got := opened.recv_into(self._buffer):
                     count += got
         self.reply(226)
@@ -85,18 +98,16 @@ class Client:
     def store(self, name: bytes, content: bytes) -> None:
         with self.data() as data:
             self.command(b"STOR " + name, 125, 150)
-            with self._protected(data) as opened:
+            with self.protected(data) as opened:
                 opened.sendall(content)
                 if isinstance(opened, ssl.SSLSocket):
                     with suppress(ssl.SSLEOFError):  # a server may close without an end of its own (RFC 8446 6.1)
                         opened.unwrap()
         self.reply(226)
 
-    def _protected(self, data: socket.socket) -> socket.socket:
+    def protected(self, data: socket.socket) -> socket.socket:
         """Return *data* with TLS on it where the control connection has it, and offer that one's session to be resumed."""
-        if self._tls is None or not isinstance(self._socket, ssl.SSLSocket):
-            return data
-        return self._tls.wrap_socket(data, session=self._socket.session)
+        return data if self.tls is None else self.tls.wrap_socket(data, session=self.session)
 
     def socket_of_listing(self, line: bytes) -> socket.socket:
         """Begin a listing; the caller reads the socket to its end, closes it and awaits 226."""

@@ -1,7 +1,7 @@
-"""The servers under test, each a process of its own on a loopback port, each with a plain in-memory password.
+"""The servers under test, each a process of its own on a loopback port.
 
-Ours is the product as it is shipped, `ftpd serve --config`; the peers run from the small scripts in `peers/`, in the interpreter that
-has them installed.
+Ours is the product as it is shipped, `ftpd serve --config`; Python peers run from the small scripts in `peers/`, in the interpreter that
+has them installed; `daemons` has the others.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from typing import Final
 import attrs
 
 from ftpd.tls.self_signed import make_self_signed, write_file
+from tests.bench import daemons
+from tests.bench.client import Client, trusting
+from tests.bench.process import cpu_seconds
 from tests.bench.tree import PASSWORD, USER
 
-__all__ = ["NAMES", "Server", "start"]
+__all__ = ["OURS", "PEERS", "PYTHON", "Server", "Shape", "Surroundings", "start"]
 
-NAMES: Final = ("ftpd", "pyftpdlib", "twisted")
+OURS: Final = "ftpd"
+PYTHON: Final = ("pyftpdlib", "twisted")
+PEERS: Final = frozenset({*PYTHON, *daemons.NAMES})
 _PEERS: Final = Path(__file__).parent / "peers"
 _CHECKOUT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 20.0
 
-# Limits that the test itself would run into are lifted; durable = "none" because no peer calls fsync.  The passive ports keep clear of
-# those that Linux gives to clients: on one machine thousands of these, in TIME_WAIT, would stand in their way.
+# Limits that the test itself would run into are lifted.  The passive ports keep clear of those that Linux gives to clients: on one machine
+# thousands of these, in TIME_WAIT, would stand in their way.
 _CONFIG: Final = """
 [[listen]]
 port = {port}
@@ -37,12 +42,14 @@ idle = "1 h"
 [ftp.passive]
 ports = "10000-19999"
 [limits]
+sessions = 0
 sessions_per_address = 0
 [storage]
 kind = "local"
 [storage.local]
 root = "{root}"
-durable = "none"
+durable = "{shape.durable}"
+network_file_system = "{shape.network_file_system}"
 [[login]]
 kind = "memory"
 passwords = {{ {user} = "{password}" }}
@@ -50,10 +57,41 @@ passwords = {{ {user} = "{password}" }}
 file = "{log}"
 level = "{level}"
 """
+_RATES: Final = """
+[rates]
+account_download = {rate}
+"""
 _CERTIFICATE: Final = """
 [[tls.certificates]]
 chain = "{certificate}"
 """
+
+
+@attrs.frozen
+class Shape:
+    """What a measure needs of a server.  Servers of one shape are shared by measures; the last three are settings of ours.
+
+    `durable` is "none" where it is not what is measured, since no peer calls fsync; `rate` is in bytes per second, for all downloads.
+    """
+
+    has_tls: bool = False
+    is_on_disk: bool = False
+    durable: str = "none"
+    network_file_system: str = "auto"
+    rate: int = 0
+
+
+@attrs.frozen
+class Surroundings:
+    """What servers are started over and with: `root` is in `scratch`, `disk_root` on a real disk, where there is one."""
+
+    root: Path
+    disk_root: Path | None
+    scratch: Path
+    peer_python: str
+    peer_path: str
+    peer_user: tuple[str, str] | None
+    has_logs: bool
 
 
 @attrs.frozen
@@ -64,10 +102,23 @@ class Server:
     process: subprocess.Popen[bytes]
     address: tuple[str, int]
     root: Path
+    shape: Shape
+    user: str = USER
+    password: str = PASSWORD
 
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def client(self) -> Client:
+        """Return a session at the tree's root, over TLS where the shape says so."""
+        client = Client(self.address, self.user, self.password, trusting() if self.shape.has_tls else None)
+        if self.name in daemons.NAMES:  # its user has another home
+            client.command(b"CWD " + bytes(self.root), 250)
+        return client
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -78,44 +129,45 @@ class Server:
             self.process.wait()
 
 
-def start(name: str, root: Path, scratch: Path, peer_python: str, *, logs: bool, has_tls: bool) -> Server:
-    """Start server *name* over *root* and wait until it accepts; *logs*: each writes the log it writes by default, to a file."""
+def start(name: str, shape: Shape, surroundings: Surroundings) -> Server:
+    """Start server *name* and wait until it accepts.
+
+    :raises RuntimeError: it does not.
+    """
     port = _free_port()
-    log = scratch / f"{name}.log"
-    certificate = _certificate(scratch) if has_tls else None
-    commands = {
-        "ftpd": [sys.executable, "-m", "ftpd", "serve", "--config", str(_config(root, scratch, port, certificate, logs=logs))],
-        "pyftpdlib": [
-            peer_python,
-            str(_PEERS / "pyftpdlib_server.py"),
-            str(port),
-            str(root),
-            USER,
-            PASSWORD,
-            "on" if logs else "off",
-            *([str(certificate)] if certificate is not None else []),
-        ],
-        "twisted": [
-            peer_python,
-            str(_PEERS / "twisted_server.py"),
-            str(port),
-            str(root.parent),
-            USER,
-            PASSWORD,
-            "on" if logs else "off",
-        ],
-    }
+    log = surroundings.scratch / f"{name}.log"
+    root = surroundings.disk_root if shape.is_on_disk else surroundings.root
+    assert root is not None
+    certificate = _certificate(surroundings.scratch) if shape.has_tls else None
+    user, password = USER, PASSWORD
+    if name == OURS:
+        config = _config(root, surroundings, port, certificate, shape)
+        command = [sys.executable, "-m", "ftpd", "serve", "--config", str(config)]
+    elif name in PYTHON:
+        command = _python_command(name, root, port, certificate, surroundings)
+    else:
+        assert surroundings.peer_user is not None
+        user, password = surroundings.peer_user
+        command = daemons.command(name, surroundings.peer_path, user, port, surroundings.scratch, certificate)
     with log.open("ab") as output:
-        process = subprocess.Popen(commands[name], cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    server = Server(name, process, ("127.0.0.1", port), root)
+        process = subprocess.Popen(command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    server = Server(name, process, ("127.0.0.1", port), root, shape, user, password)
     _await_start(server, log)
     return server
 
 
-def _config(root: Path, scratch: Path, port: int, certificate: Path | None, *, logs: bool) -> Path:
-    file = scratch / "ftpd.toml"
-    level = "info" if logs else "error"
-    text = _CONFIG.format(port=port, root=root, user=USER, password=PASSWORD, log=scratch / "ftpd.events.log", level=level)
+def _python_command(name: str, root: Path, port: int, certificate: Path | None, surroundings: Surroundings) -> list[str]:
+    folder = root if name == "pyftpdlib" else root.parent
+    command = [surroundings.peer_python, str(_PEERS / f"{name}_server.py"), str(port), str(folder), USER, PASSWORD]
+    return [*command, "on" if surroundings.has_logs else "off", *([str(certificate)] if certificate is not None else [])]
+
+
+def _config(root: Path, surroundings: Surroundings, port: int, certificate: Path | None, shape: Shape) -> Path:
+    file = surroundings.scratch / f"ftpd-{port}.toml"
+    log, level = surroundings.scratch / "ftpd.events.log", "info" if surroundings.has_logs else "error"
+    text = _CONFIG.format(port=port, root=root, shape=shape, user=USER, password=PASSWORD, log=log, level=level)
+    if shape.rate:
+        text += _RATES.format(rate=shape.rate)
     if certificate is not None:
         text += _CERTIFICATE.format(certificate=certificate)
     file.write_text(text)

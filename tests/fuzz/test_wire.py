@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ftpd.errors import BadArgument
 from ftpd.ftp.wire.addresses import format_epsv, format_pasv, parse_eprt, parse_port
 from ftpd.ftp.wire.arguments import split_list_flags
-from ftpd.ftp.wire.facts import FACTS, fact_format, format_time, parse_time, select_facts
+from ftpd.ftp.wire.facts import FACTS, FactFormat, format_time, parse_time, select_facts
 from ftpd.ftp.wire.globs import has_magic, matcher
 from ftpd.ftp.wire.lines import TOO_LONG, LineReader, TooLong
 from ftpd.ftp.wire.newlines import from_network, to_network
@@ -185,7 +185,7 @@ INFOS = st.builds(
 @given(INFOS, st.sets(st.sampled_from(FACTS)))
 def test_facts_read_back_as_a_client_reads_them(info: FileInfo, chosen: set[str]) -> None:
     selected = select_facts(";".join(sorted(chosen)))
-    facts, _, name = fact_format(selected, Permission.ALL)(info).partition(" ")
+    facts, _, name = FactFormat(selected, Permission.ALL).row(info).partition(" ")
     assert name == info.name
     pairs = [fact.split("=", 1) for fact in facts.removesuffix(";").split(";") if fact]
     assert {fact for fact, _ in pairs} <= chosen

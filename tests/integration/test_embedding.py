@@ -557,6 +557,7 @@ def test_the_five_lines_of_the_docs_serve(tmp_path):
 WORK = {
     "from ftpd import FTPFactory, TransferRealm": 'client.storbinary("STOR f", io.BytesIO(b"a\\nb\\n")), print(os.listdir("files"))',
     "from ftpd import FTPSettings": "print(client.getwelcome(), factory.timeOut, factory.settings.passive.ports)",
+    "from ftpd.accounts.rates import": 'client.retrbinary("RETR f", print), print(factory.rates.settings.server_upload)',
     "from ftpd.ftp.settings import ProtectionSettings": 'client.prot_p(), client.retrbinary("RETR f", print), print(client.sock.version())',
     "from ftpd import Events": 'client.retrbinary("RETR f", len), client.voidcmd("NOOP"), print(moved)',
     "from ftpd.ftp.command import": 'print(client.sendcmd("XLINES f"), " XLINES" in client.sendcmd("FEAT"))',
@@ -565,6 +566,8 @@ WORK = {
 SAID = [
     "['f']",
     "220 Hello from a Twisted program. 900 (50000, 50999)",
+    "b'a\\nb\\n'",
+    "10485760",
     "b'a\\nb\\n'",
     "TLSv1.3",
     "{'upload': 0, 'download': 4, 'listing': 0}",

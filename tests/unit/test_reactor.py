@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from twisted.logger import globalLogPublisher
 from twisted.python import context
 
+import ftpd.reactor
 from ftpd.reactor import ContextFreeReactor
 from ftpd.testing.pump_contract import private_reactor
 
@@ -128,3 +130,89 @@ def test_a_poll_without_a_time_waits_for_an_event(reactor: Any, pair: tuple[sock
     reactor.doIteration(None)
     os.waitpid(child, 0)
     assert heard == [b"late"]
+
+
+# The main loop, run as the process runs it.
+
+
+def test_timed_calls_and_readers_take_turns(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:
+    order: list[Any] = []
+    reactor.addReader(Ear(pair[0], order.append))
+    reactor.callLater(0, lambda: (order.append("timer"), pair[1].send(b"reader"), reactor.callLater(0.01, late)))
+
+    def late() -> None:
+        order.append("later timer")
+        reactor.stop()
+
+    reactor.run(installSignalHandlers=False)
+    assert order == ["timer", b"reader", "later timer"]
+
+
+def test_a_call_made_by_a_reader_comes_in_its_time(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:
+    order: list[Any] = []
+
+    def heard(_: bytes) -> None:
+        order.append("reader")
+        reactor.callLater(0, lambda: (order.append("its call"), reactor.stop()))
+
+    reactor.addReader(Ear(pair[0], heard))
+    pair[1].send(b"hello")
+    reactor.run(installSignalHandlers=False)
+    assert order == ["reader", "its call"]
+
+
+def test_a_timer_moved_to_an_earlier_time_is_not_slept_through(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:
+    timer = reactor.callLater(3600, reactor.stop)
+    reactor.addReader(Ear(pair[0], lambda _: timer.reset(0)))
+    pair[1].send(b"hello")
+    reactor.run(installSignalHandlers=False)
+    assert not timer.active()
+
+
+def test_a_call_from_a_thread_wakes_it(reactor: Any) -> None:
+    thread = threading.Thread(target=lambda: reactor.callFromThread(reactor.stop))
+    reactor.callWhenRunning(thread.start)
+    reactor.run(installSignalHandlers=False)
+    thread.join()
+    assert not reactor.running
+
+
+def test_stop_said_by_a_reader_ends_it_with_its_triggers(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:
+    told: list[str] = []
+    reactor.addSystemEventTrigger("before", "shutdown", told.append, "shutdown")
+    reactor.addReader(Ear(pair[0], lambda _: reactor.stop()))
+    pair[1].send(b"hello")
+    reactor.run(installSignalHandlers=False)
+    assert told == ["shutdown"]
+
+
+def test_what_a_poll_raises_is_logged_and_the_loop_goes_on(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[Any] = []
+    polls: list[Any] = []
+
+    def poll(timeout: Any) -> None:
+        polls.append(timeout)
+        if len(polls) == 1:
+            raise ArithmeticError("unforeseen")
+        if reactor.running:
+            reactor.stop()
+
+    monkeypatch.setattr(reactor, "doPoll", poll)
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        reactor.run(installSignalHandlers=False)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert [event["failure"].type for event in logged if event.get("isError")] == [ArithmeticError]
+
+
+def test_without_what_it_reads_of_twisted_the_loop_is_twisted_s_own(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftpd.reactor, "_READ", ("_gone_in_some_later_version",))
+    monkeypatch.setattr(reactor, "_turn", None)
+    reactor.callWhenRunning(reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert not reactor.running
+
+
+def test_this_twisted_has_what_it_reads(reactor: Any) -> None:
+    assert [name for name in ftpd.reactor._READ if not hasattr(reactor, name)] == []

@@ -12,6 +12,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from ftpd.accounts.rates import Rates
 from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, LoginSettings, StorageSettings
 from ftpd.extensions import load_file
@@ -102,7 +103,9 @@ def test_outdated_parts_of_uploads_are_removed_while_running(reactor, config, tm
         async def sweep(self):
             swept.append(clock.seconds())
 
-    server = Server([], [Store()], (Pool(clock, "a", 1), Pool(clock, "b", 1)), OpenLogs(config.log), clock, None)
+    server = Server(
+        [], [Store()], (Pool(clock, "a", 1), Pool(clock, "b", 1)), OpenLogs(config.log), clock, None, Rates(config.rates, clock)
+    )
     server.startService()
     clock.pump([600, 86_400, 86_400])
     spin(reactor, server.stopService())

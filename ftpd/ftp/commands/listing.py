@@ -1,12 +1,13 @@
 """LIST, NLST, MLSD, MLST: what is there (RFC 959 4.1.3, RFC 3659 7).
 
-A listing is streamed in the store's order, batch by batch, and never held as a whole.
+A listing is streamed in the store's order, batch by batch, and never held as a whole.  A store that can writes the rows itself, where it
+reads the entries (`spi.RowDirectory`); for any other, and where entries are chosen by name or descended into, they are written here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from ftpd.errors import BadArgument, FileTransferError, NotFound
@@ -14,19 +15,18 @@ from ftpd.ftp.command import Needs, command, optional_path
 from ftpd.ftp.session import Session
 from ftpd.ftp.transfers import send_listing
 from ftpd.ftp.wire.arguments import split_list_flags
-from ftpd.ftp.wire.facts import fact_format, feat_line
+from ftpd.ftp.wire.facts import FactFormat, feat_line
 from ftpd.ftp.wire.globs import has_magic, matcher
 from ftpd.ftp.wire.replies import Reply
-from ftpd.listing import long_format
+from ftpd.listing import LongFormat
 from ftpd.paths import VirtualPath
-from ftpd.spi import Directory
+from ftpd.spi import Directory, RowDirectory, RowFormat
 from ftpd.values import FileInfo, FileKind
 
 __all__ = ["Listing", "long_rows", "open_listing"]
 
 _TRANSFER: Final = Needs.LOGIN | Needs.DATA
-Format: TypeAlias = Callable[[FileInfo], str]
-Rows: TypeAlias = Callable[[str], Format]  # from what stands before each name, such as `dir/`, to the format of the rows
+Rows: TypeAlias = Callable[[str], RowFormat]  # from what stands before each name, such as `dir/`, to the format of the rows
 
 
 def _flags_and_path(session: Session, argument: str) -> tuple[str, str]:
@@ -48,7 +48,7 @@ async def list_(session: Session, argument: tuple[str, str]) -> Reply:
 async def nlst(session: Session, argument: tuple[str, str]) -> Reply:
     """Send names only; behind the directory that was asked for, so that each is a path the client may send (RFC 1123 4.1.2.7)."""
     flags, name = argument
-    listing = await open_listing(session, name, _name_rows, flags.replace("R", ""))
+    listing = await open_listing(session, name, _NameFormat, flags.replace("R", ""))
     try:
         return await send_listing(session, "NLST", session.cwd.join(name), listing.next_piece)
     finally:
@@ -61,8 +61,8 @@ async def mlsd(session: Session, path: VirtualPath) -> Reply:
     info = await session.files.stat(path)
     if info.kind is not FileKind.DIRECTORY:
         raise BadArgument(f"{path}: not a directory; MLST tells of single files")
-    row = fact_format(session.facts, session.files.permissions(path), session.files.exceptions(path))
-    listing = Listing(session, row, await session.files.open_directory(path))
+    form = FactFormat(session.facts, session.files.permissions(path), session.files.exceptions(path))
+    listing = Listing(session, form, await session.files.open_directory(path))
     try:
         return await send_listing(session, "MLSD", path, listing.next_piece)
     finally:
@@ -73,14 +73,14 @@ async def mlsd(session: Session, path: VirtualPath) -> Reply:
 async def mlst(session: Session, path: VirtualPath) -> Reply:
     """Tell the facts of one file or directory."""
     info = await session.files.stat(path)
-    row = fact_format(session.facts, session.files.permissions(path))
-    return Reply(250, f"Listing {path}", (row(info._replace(name=str(path))),))
+    form = FactFormat(session.facts, session.files.permissions(path))
+    return Reply(250, f"Listing {path}", (form.row(info._replace(name=str(path))),))
 
 
 def long_rows(session: Session) -> Rows:
     """Return the format of LIST's rows, now and by the clock of the settings; names stand alone in it."""
-    row = long_format(time.time(), in_local_time=session.factory.settings.listing.times == "local")
-    return lambda prefix: row
+    form = LongFormat(time.time(), in_local_time=session.factory.settings.listing.times == "local")
+    return lambda prefix: form
 
 
 async def open_listing(session: Session, name: str, rows: Rows, flags: str = "") -> Listing:
@@ -97,8 +97,8 @@ async def open_listing(session: Session, name: str, rows: Rows, flags: str = "")
     if info.kind is not FileKind.DIRECTORY or "d" in flags:
         return Listing(session, rows(above), _One(info if info.name else info._replace(name=".")))
     depth = session.factory.settings.listing.max_depth if "R" in flags else 0
-    row = rows(f"{name.rstrip('/')}/" if name else "")
-    return Listing(session, row, await session.files.open_directory(path), path=path, depth=depth)
+    form = rows(f"{name.rstrip('/')}/" if name else "")
+    return Listing(session, form, await session.files.open_directory(path), path=path, depth=depth)
 
 
 class Listing:
@@ -107,7 +107,7 @@ class Listing:
     def __init__(
         self,
         session: Session,
-        row: Format,
+        form: RowFormat,
         directory: Directory | _One,
         matches: Callable[[str], bool] | None = None,
         *,
@@ -115,13 +115,15 @@ class Listing:
         depth: int = 0,
     ) -> None:
         self._files = session.files
-        self._row = row
-        self._directory: Directory | _One | None = directory
+        self._form = form
         self._matches = matches
         self._matches_left = session.factory.settings.listing.max_matches
         self._path = path
         self._depth = depth
         self._below: list[tuple[VirtualPath, int]] = []
+        self._directory: Directory | _One | None
+        self._written: Callable[[], Awaitable[Sequence[str]]] | None
+        self._open(directory)
 
     async def next_piece(self) -> bytes:
         """Return the next rows with their line ends; `b""` at the end."""
@@ -133,11 +135,11 @@ class Listing:
                 if heading:
                     return heading
                 continue
-            batch = await self._directory.next_batch()
-            if not batch:
+            batch = await self._next_rows()
+            if batch is None:
                 await self.close()
                 continue
-            piece = self._rows([info for info in batch if self._matches(info.name)] if self._matches else batch)
+            piece = _page(batch)
             if piece:
                 return piece
 
@@ -146,21 +148,27 @@ class Listing:
         if directory is not None:
             await directory.close()
 
-    def _rows(self, batch: Sequence[FileInfo]) -> bytes:
-        if self._matches:
-            batch = batch[: self._matches_left]
+    def _open(self, directory: Directory | _One) -> None:
+        is_plain = self._matches is None and not self._depth
+        self._directory = directory
+        self._written = directory.rows(self._form) if is_plain and isinstance(directory, RowDirectory) else None
+
+    async def _next_rows(self) -> Sequence[str] | None:
+        """Return the rows of the next entries, those that match; None at the end of the directory."""
+        if self._written is not None:
+            return await self._written() or None
+        assert self._directory is not None
+        batch = await self._directory.next_batch()
+        return self._rows(batch) if batch else None
+
+    def _rows(self, batch: Sequence[FileInfo]) -> Sequence[str]:
+        matches = self._matches
+        if matches:
+            batch = [info for info in batch if matches(info.name)][: self._matches_left]
             self._matches_left -= len(batch)
         if self._depth and self._path is not None:
             self._note_directories(batch, self._path)
-        rows = [self._row(info) for info in batch]
-        if not rows:
-            return b""
-        text = "\r\n".join(rows)
-        if text.count("\n") != len(rows) - 1 or text.count("\r") != len(rows) - 1:
-            # A name with a line end in it would be two rows to the client, the second of its author's choice.
-            rows = [row for row in rows if "\r" not in row and "\n" not in row]
-            text = "\r\n".join(rows)
-        return (text + "\r\n").encode("utf-8", "surrogateescape") if rows else b""
+        return [self._form.row(info) for info in batch]
 
     def _note_directories(self, batch: Sequence[FileInfo], path: VirtualPath) -> None:
         room = self._matches_left - len(self._below)
@@ -172,7 +180,7 @@ class Listing:
         path, self._depth = self._below.pop()
         self._path = path
         try:
-            self._directory = await self._files.open_directory(path)
+            self._open(await self._files.open_directory(path))
         except FileTransferError:
             return b""
         heading = f"\r\n{path}:\r\n"
@@ -193,10 +201,27 @@ class _One:
         self._rest = []
 
 
-def _name_rows(prefix: str) -> Format:
-    """NLST's rows: the entry's name behind the directory that was asked for."""
+class _NameFormat:
+    """NLST's rows, a `spi.RowFormat`: the entry's name behind the directory that was asked for, *prefix*."""
 
-    def row(info: FileInfo) -> str:
-        return prefix + info.name
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
 
-    return row
+    def row(self, info: FileInfo) -> str:
+        return self._prefix + info.name
+
+    def from_name(self, name: str) -> str:
+        return self._prefix + name
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str]:
+        return lambda name, size, modified: self._prefix + name
+
+
+def _page(rows: Sequence[str]) -> bytes:
+    """Join *rows* with their line ends; `b""` where there is none to be sent."""
+    text = "\r\n".join(rows)
+    if text.count("\n") != len(rows) - 1 or text.count("\r") != len(rows) - 1:
+        # A name with a line end in it would be two rows to the client, the second of its author's choice.
+        rows = [row for row in rows if "\r" not in row and "\n" not in row]
+        text = "\r\n".join(rows)
+    return (text + "\r\n").encode("utf-8", "surrogateescape") if rows else b""

@@ -62,7 +62,8 @@ def _demand_passive(session: Session) -> None:
 
 def _listen(session: Session, is_tls_client: bool = False) -> DataPort:
     """Drop the earlier port first, so that a small range has room for the new one."""
-    session.close_data()
+    if session.data is not None:
+        session.close_data()
     may_fxp = session.account is not None and session.account.may_fxp
     port: DataPort = session.factory.data_ports.listen(session.peer, from_anywhere=may_fxp)
     if session.protection.is_private:

@@ -12,12 +12,12 @@ import re
 import time
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from ftpd.errors import BadArgument
 from ftpd.values import FileInfo, FileKind, Permission
 
-__all__ = ["DEFAULT_FACTS", "FACTS", "fact_format", "feat_line", "format_time", "opts_line", "parse_time", "select_facts"]
+__all__ = ["DEFAULT_FACTS", "FACTS", "FactFormat", "feat_line", "format_time", "opts_line", "parse_time", "select_facts"]
 
 FACTS: Final[tuple[str, ...]] = ("type", "size", "modify", "perm", "unique", "UNIX.mode", "UNIX.owner", "UNIX.group")
 # What every client uses.  The others are asked for by those who want them (lftp, ncftp, FileZilla send OPTS MLST).
@@ -68,7 +68,7 @@ def format_time(nanoseconds: int) -> str:
     Without a fraction: clients that compare times as text would see a change where a store rounds.  A year that has not four digits
     becomes the nearest that has.
     """
-    return _time_format()(nanoseconds)
+    return _time_format()(nanoseconds // 1_000_000_000)
 
 
 def parse_time(text: str) -> int:
@@ -106,51 +106,73 @@ def opts_line(selected: tuple[str, ...]) -> str:
     return f"MLST OPTS {''.join(f'{fact};' for fact in selected)}".rstrip()
 
 
-def fact_format(
-    selected: tuple[str, ...],
-    allows: Permission,
-    exceptions: Mapping[str, Permission] = MappingProxyType({}),
-    *,
-    directory_type: str = "dir",
-) -> Callable[[FileInfo], str]:
-    """Return a function that writes one file as `fact=value;fact=value; name`, without a line end.
+class FactFormat:
+    """A `spi.RowFormat`: one file as `fact=value;fact=value; name`.
 
     *allows* is what the account may do with the entries of the listed directory, *exceptions* with the entry of a name that has a rule
     of its own.  *directory_type* is `cdir` or `pdir` for the rows of the listed directory itself and of its parent (RFC 3659 7.5.1).
     The caller leaves out names that contain CR or LF.
     """
-    has_type, has_size, has_time, has_unique = (fact in selected for fact in ("type", "size", "modify", "unique"))
-    time_text = _time_format()
-    remembered: dict[tuple[bool, bool, int, str, str], str] = {}
 
-    def row(info: FileInfo) -> str:
+    __slots__ = ("_allows", "_directory_type", "_exceptions", "_selected", "_time_text", "_writers")
+
+    from_name: Final = None
+
+    def __init__(
+        self,
+        selected: tuple[str, ...],
+        allows: Permission,
+        exceptions: Mapping[str, Permission] = MappingProxyType({}),
+        *,
+        directory_type: str = "dir",
+    ) -> None:
+        self._selected = selected
+        self._allows = allows
+        self._exceptions = exceptions
+        self._directory_type = directory_type
+        self._time_text = _time_format()
+        self._writers: dict[tuple[bool, bool, bool, int, str, str], _Writer] = {}
+
+    def row(self, info: FileInfo) -> str:
         name, kind, size, modified_ns, mode, _, owner, group, unique, _ = info
-        is_file, is_directory = kind is FileKind.FILE, kind is FileKind.DIRECTORY
-        if name in exceptions:
-            slow_facts = _slow_facts(info, selected, exceptions[name])
+        if name in self._exceptions:
+            write = self._writer(info, self._exceptions[name])
         else:
-            key = (is_file, is_directory, mode, owner, group)  # not the kind: an enum member's hash is computed in Python
-            known = remembered.get(key)
-            slow_facts = _remember(remembered, key, _slow_facts(info, selected, allows)) if known is None else known
-        type_fact = (
-            "" if not has_type else "type=file;" if is_file else f"type={directory_type if is_directory else _odd_type(info)};"
-        )
-        size_fact = f"size={size};" if has_size and is_file else ""
-        time_fact = f"modify={time_text(modified_ns)};" if has_time else ""
-        unique_fact = f"unique={unique};" if has_unique and unique else ""
-        return f"{type_fact}{size_fact}{time_fact}{unique_fact}{slow_facts} {name}"
+            # not the kind: an enum member's hash is computed in Python
+            key = (kind is FileKind.FILE, kind is FileKind.DIRECTORY, kind is FileKind.LINK, mode, owner, group)
+            write = self._writers.get(key) or _remember(self._writers, key, self._writer(info, self._allows))
+        unique_fact = f"unique={unique};" if unique and "unique" in self._selected else ""
+        text = write(name, size, modified_ns // 1_000_000_000, unique_fact)
+        return f"type={_link_type(info.target)};{text}" if kind is FileKind.LINK and "type" in self._selected else text
 
-    return row
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        return None if self._exceptions or "unique" in self._selected else self._writer(info, self._allows)
+
+    def _writer(self, info: FileInfo, allowed: Permission) -> _Writer:
+        """Return what writes *info* and those like it; of a link all but its type, which tells the target."""
+        selected, time_text = self._selected, self._time_text
+        type_fact = f"type={self._type(info.kind)};" if "type" in selected and info.kind is not FileKind.LINK else ""
+        has_size, has_time = "size" in selected and info.kind is FileKind.FILE, "modify" in selected
+        slow_facts = _slow_facts(info, selected, allowed)
+
+        def write(name: str, size: int, modified: int, unique_fact: str = "") -> str:
+            size_fact = f"size={size};" if has_size else ""
+            time_fact = f"modify={time_text(modified)};" if has_time else ""
+            return f"{type_fact}{size_fact}{time_fact}{unique_fact}{slow_facts} {name}"
+
+        return write
+
+    def _type(self, kind: FileKind) -> str:
+        return "file" if kind is FileKind.FILE else self._directory_type if kind is FileKind.DIRECTORY else "OS.unix=other"
 
 
-def _odd_type(info: FileInfo) -> str:
-    """Return the type of what is neither a file nor a directory."""
-    if info.kind is FileKind.OTHER:
-        return "OS.unix=other"
+class _Writer(Protocol):
+    def __call__(self, name: str, size: int, modified: int, unique_fact: str = "") -> str: ...
+
+
+def _link_type(target: str | None) -> str:
     # With the target as in the examples of RFC 3659 7.7.4 (FileZilla and WinSCP read it); the BNF of erratum 1500 has no room for one.
-    if info.target and not _NOT_SCHAR.search(info.target):
-        return f"OS.unix=slink:{info.target}"
-    return "OS.unix=symlink"
+    return f"OS.unix=slink:{target}" if target and not _NOT_SCHAR.search(target) else "OS.unix=symlink"
 
 
 def _slow_facts(info: FileInfo, selected: tuple[str, ...], allowed: Permission) -> str:
@@ -165,13 +187,16 @@ def _slow_facts(info: FileInfo, selected: tuple[str, ...], allowed: Permission) 
 
 
 def _time_format() -> Callable[[int], str]:
-    """Return a :func:`format_time` that remembers the days it has met."""
+    """Return a :func:`format_time` of whole seconds that remembers the days it has met."""
     days: dict[int, str] = {}
 
-    def time_text(nanoseconds: int) -> str:
-        seconds = min(max(nanoseconds // 1_000_000_000, _FIRST_SECOND), _LAST_SECOND)
+    def time_text(seconds: int) -> str:
         day, second = divmod(seconds, _DAY_SECONDS)
-        date = days.get(day) or _remember(days, day, _date(day))
+        date = days.get(day)
+        if date is None:
+            if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+                return "00010101000000" if seconds < 0 else "99991231235959"
+            date = _remember(days, day, _date(day))
         return f"{date}{_MINUTES[second // 60]}{_SECONDS[second % 60]}"
 
     return time_text

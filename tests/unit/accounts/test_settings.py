@@ -8,7 +8,7 @@ from ftpd.accounts.settings import PERMISSIONS, AccountSettings, AnonymousSettin
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import Size
 from ftpd.testing.fakes import finish
-from ftpd.values import Account, Permission, Rule
+from ftpd.values import Account, AccountRates, Permission, Rule
 
 
 def account(accounts, avatar_id):
@@ -35,6 +35,7 @@ def test_every_setting_of_an_account_takes_effect():
         fxp=True,
         max_sessions=3,
         max_file_size=Size(4096),
+        rates=AccountRates(session_upload=Size(1000)),
     )
     assert account(SettingsAccounts(None, {"ann": settings}), b"ann") == Account(
         "ann",
@@ -47,6 +48,7 @@ def test_every_setting_of_an_account_takes_effect():
         may_fxp=True,
         max_sessions=3,
         max_file_size=4096,
+        rates=AccountRates(session_upload=Size(1000)),
     )
 
 
@@ -104,7 +106,14 @@ def test_anonymous_logins_are_off_by_default():
 
 
 def test_the_anonymous_account_may_look_and_leave_files_in_incoming():
-    settings = AnonymousSettings(enabled=True, home="/pub", incoming=("/incoming",), max_sessions=5, max_file_size=Size(10))
+    settings = AnonymousSettings(
+        enabled=True,
+        home="/pub",
+        incoming=("/incoming",),
+        max_sessions=5,
+        max_file_size=Size(10),
+        rates=AccountRates(account_download=Size(20)),
+    )
     assert account(SettingsAccounts(anonymous=settings), ()) == Account(
         "anonymous",
         VirtualPath(("pub",)),
@@ -112,6 +121,7 @@ def test_the_anonymous_account_may_look_and_leave_files_in_incoming():
         is_anonymous=True,
         max_sessions=5,
         max_file_size=10,
+        rates=AccountRates(account_download=Size(20)),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ftpd.accounts.rates import RateSettings
 from ftpd.config.load import load_config, parse_config
 from ftpd.config.tree import ListenSettings
 from ftpd.schema import ConfigError, Unfit
+from ftpd.values import AccountRates
 
 
 def problems(text):
@@ -45,8 +47,12 @@ def test_every_table_reaches_its_place():
         permissions = ["view"]
         [accounts.ann]
         permissions = ["all"]
+        [accounts.ann.rates]
+        session_download = "10 MiB"
         [limits]
         sessions = 7
+        [rates]
+        server_upload = "1 MiB"
         [log]
         xferlog = "xferlog"
         [[log.targets]]
@@ -57,6 +63,8 @@ def test_every_table_reaches_its_place():
     assert config.listen == (ListenSettings(address="::1", port=2122),)
     assert config.ftp.greeting == "Hello."
     assert config.ftp.timeouts.idle == 600
+    assert config.accounts["ann"].rates == AccountRates(session_download=10 * 1024 * 1024)
+    assert config.rates == RateSettings(server_upload=1024 * 1024)
     assert config.storage.read_only
     assert config.storage.settings.root == "/etc/ftpd/files"
     assert config.login[0].settings.path == "/etc/ftpd/passwords"
@@ -289,3 +297,23 @@ def test_rules_of_tls_for_networks_are_read():
 )
 def test_a_wrong_value_of_tls_is_named(line, path):
     assert any(path in problem for problem in problems(line))
+
+
+def test_rates_that_cannot_be_are_named_by_their_place():
+    text = """
+    [rates]
+    server_download = -1
+    session_upload = "10 MiB/s"
+    server_down = 1
+    [anonymous.rates]
+    transfer_download = "fast"
+    [accounts.ann.rates]
+    account_downlaod = 1
+    """
+    assert sorted(problems(text)) == [
+        "ftpd.toml: accounts.ann.rates.account_downlaod: no such setting; did you mean account_download?",
+        "ftpd.toml: anonymous.rates.transfer_download: found 'fast'; it must be a size such as 4096, '64 KiB', '2 MB' or '1 GiB'",
+        "ftpd.toml: rates.server_down: no such setting; did you mean server_download?",
+        "ftpd.toml: rates.server_download: found -1; it must be at least 0 bytes/s",
+        "ftpd.toml: rates.session_upload: found '10 MiB/s'; it must be a size such as 4096, '64 KiB', '2 MB' or '1 GiB'",
+    ]

@@ -21,10 +21,12 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ftpd.errors import DataConnectionFailed
+from ftpd.ftp import passiveport
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.passiveport import BACKLOG
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.pump_contract import private_reactor
+from ftpd.transfer.accept import accepted
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.values import Peer
 
@@ -59,7 +61,7 @@ def reactor() -> Iterator[ClockedReactor]:
 
 
 @pytest.fixture
-def tidy() -> Iterator[ExitStack]:
+def tidy(reactor: ClockedReactor) -> Iterator[ExitStack]:
     """Close at the end, before the reactor is looked at."""
     with ExitStack() as stack:
         yield stack
@@ -435,16 +437,15 @@ def test_no_descriptor_at_accept_does_not_keep_the_reactor_busy(
 ) -> None:
     calls = []
 
-    def accept(self: sockets.socket) -> Any:
-        calls.append(self)
+    def accept(listening: sockets.socket, family: int) -> Any:
+        calls.append(listening)
         if len(calls) < 3:
             raise OSError(errno.EMFILE, "Too many open files")
-        return real(self)
+        return accepted(listening, family)
 
-    real = sockets.socket.accept
     port = make().listen(peer())
     client = connect(port)
-    monkeypatch.setattr(sockets.socket, "accept", accept)
+    monkeypatch.setattr(passiveport, "accepted", accept)
     with recorded_log() as lines:
         opened = port.open()
         for _ in range(10):

@@ -185,6 +185,15 @@ def test_server_without_sessions_has_no_timer():
     Dialogue(server=server).hears(220).waits(62).hears(421)
 
 
+def test_last_session_to_go_leaves_no_timer_of_our_own_data_ports(monkeypatch):
+    closed = []
+    monkeypatch.setattr(DataPortFactory, "close", lambda ports: closed.append(ports))
+    factory = FTPFactory(reactor=Reactor())
+    factory.forget(factory.buildProtocol(None))
+    assert closed == [factory.data_ports]
+    assert factory.reactor.getDelayedCalls() == []
+
+
 def test_port_that_goes_leaves_its_sessions():
     dialogue = Dialogue(login="ann")
     dialogue.server.factory.stopFactory()

@@ -193,6 +193,31 @@ def test_our_end_is_said_once():
     assert line.wire == b""
 
 
+def test_last_reply_and_our_end_are_one_write():
+    line, writes = established(), []
+    line.layer._write = writes.append
+    line.layer.write_last(b"221 Goodbye.\r\n")
+    line.layer.say_end()
+    (wire,) = writes
+    assert line.client.feed(wire) == b"221 Goodbye.\r\n"
+    assert line.client.has_heard_end
+
+
+def test_last_reply_to_a_client_that_never_spoke_tls_is_in_clear():
+    line = Line()
+    line.layer.write_last(b"421 Goodbye.\r\n")
+    assert line.wire == b"421 Goodbye.\r\n"
+
+
+def test_last_reply_after_our_end_of_ccc_is_in_clear():
+    line = established()
+    line.layer.leave()
+    line.layer.say_end()
+    line.taken()
+    line.layer.write_last(b"221 Goodbye.\r\n")
+    assert line.wire == b"221 Goodbye.\r\n"
+
+
 def test_closing_twice_is_harmless_and_the_session_stays_resumable():
     line = established()
     line.layer.write(b"220\r\n")

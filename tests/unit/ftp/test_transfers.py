@@ -3,14 +3,17 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
+from ftpd.accounts.rates import RateSettings
 from ftpd.errors import Busy, IntegrityLost, NoSpace, NotPermitted, OverQuota, Unavailable
 from ftpd.events import TransferEnded
+from ftpd.ftp.settings import FTPSettings, TimeoutSettings
+from ftpd.paths import ROOT
 from ftpd.schema import Size
 from ftpd.storage.memory import MemorySettings, MemoryStore
 from ftpd.testing.dataports import MemoryDataPort
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
-from ftpd.values import Outcome
+from ftpd.values import Account, AccountRates, Outcome, Permission, Rule
 
 FILES = {"/a": b"hello\n"}
 
@@ -238,3 +241,78 @@ def test_slow_download_is_not_stalled():
         dialogue.connection.take(1)
         dialogue.waits(100).hears_nothing()
     dialogue.reads_on().hears(226)
+
+
+def paced(**rates):
+    return Dialogue(login="ann", files={"/a": bytes(250_000)}, rates=RateSettings(**rates))
+
+
+def after(seconds, dialogue):
+    """Let time pass as a reactor sees it, in which timers ring about when they should."""
+    for _ in range(round(seconds * 100)):
+        dialogue.waits(0.01)
+    return dialogue
+
+
+def test_download_is_held_to_its_rate():
+    dialogue = after(2, paced(session_download=100_000).says("RETR a").hears(150))
+    assert 190_000 <= len(dialogue.connection.sent) <= 200_000
+    assert 2.5 <= ended(after(1, dialogue).hears(226)).seconds <= 2.6
+
+
+def test_upload_is_held_to_its_rate():
+    dialogue = paced(session_upload=100_000).says("STOR b").hears(150).sends(bytes(250_000)).ends()
+    assert 2.3 <= ended(after(3, dialogue).hears(226)).seconds <= 2.6
+
+
+def test_listing_is_held_to_the_rate_of_downloads():
+    event = ended(paced(transfer_download=10).says("NLST").hears(150).waits(0.2).hears_nothing().waits(0.2).hears(226))
+    assert (event.direction, event.moved) == ("listing", 3)
+
+
+def test_rate_of_the_other_way_does_not_count():
+    assert ended(paced(server_upload=1).says("RETR a").hears(150).hears(226)).seconds == 0.0
+
+
+def test_rate_of_one_account_is_its_own():
+    slow = Account("slow", rules=(Rule(ROOT, Permission.ALL),), rates=AccountRates(account_download=Size(100_000)))
+    arguments = {"files": {"/a": bytes(250_000)}, "accounts": [slow]}
+    assert ended(Dialogue(login="ann", **arguments).says("RETR a").hears(150).hears(226)).seconds == 0.0
+    held = Dialogue(login="slow", **arguments).says("RETR a").hears(150)
+    assert ended(after(3, held).hears(226)).seconds >= 2.5
+
+
+def test_waiting_for_the_rate_is_no_stall():
+    settings = FTPSettings(timeouts=TimeoutSettings(stalled_transfer=1))
+    dialogue = Dialogue(login="ann", files={"/a": bytes(8)}, rates=RateSettings(transfer_download=1), settings=settings)
+    dialogue.says("RETR a").hears(150).waits(9).hears(226)
+
+
+def test_a_held_transfer_is_aborted_at_once():
+    paced(session_download=10).says("RETR a").hears(150).waits(1).says("ABOR").hears(426).hears(226)
+
+
+def test_a_rate_set_meanwhile_holds_for_a_transfer_under_way():
+    dialogue = after(1, paced(session_download=10_000).says("RETR a").hears(150))
+    rates = dialogue.server.factory.rates
+    rates.settings = RateSettings(session_download=100_000)
+    after(1, dialogue)
+    assert 100_000 <= len(dialogue.connection.sent) <= 115_000
+    rates.settings = RateSettings()
+    dialogue.waits(0.25).hears(226)
+
+
+def test_a_first_rate_holds_for_a_transfer_under_way():
+    dialogue = Dialogue(login="ann", files={"/a": bytes(1_000_000)}).says("RETR a", reads=False).hears(150)
+    dialogue.server.factory.rates.settings = RateSettings(session_download=100_000)
+    before = len(dialogue.connection.sent)
+    dialogue.reads_on()
+    assert len(dialogue.connection.sent) - before <= 262_144  # the piece under way
+    assert ended(after(10, dialogue).hears(226)).seconds >= 7
+
+
+def test_what_a_login_was_held_to_ends_with_it():
+    dialogue = after(3, paced(session_download=100_000).says("RETR a").hears(150)).hears(226)
+    assert dialogue.session.rates is not None
+    dialogue.says("REIN").hears(220)
+    assert dialogue.session.rates is None

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from ftpd.disks import Disk
 from ftpd.errors import Unavailable
 from ftpd.storage.lane import Descriptor, LocalLane, SlowLane, shielded
 
@@ -70,7 +71,7 @@ def test_a_descriptor_outlives_the_call_on_it() -> None:
 def test_a_cancelled_call_holds_its_descriptor_until_its_thread_ends(threads: HeldThreads) -> None:
     closed: list[int] = []
     descriptor = Descriptor(7, closed.append)
-    call = LocalLane(threads).blocking(lambda: 1, holding=descriptor)
+    call = LocalLane(threads, Disk(0)).blocking(lambda: 1, holding=descriptor)
     call.cancel()
     descriptor.close()
     assert isinstance(failure_of(call), CancelledError)
@@ -81,7 +82,7 @@ def test_a_cancelled_call_holds_its_descriptor_until_its_thread_ends(threads: He
 
 def test_a_result_nobody_waits_for_is_discarded(threads: HeldThreads) -> None:
     discarded: list[int] = []
-    call = LocalLane(threads).blocking(lambda: 5, discard=discarded.append)
+    call = LocalLane(threads, Disk(0)).blocking(lambda: 5, discard=discarded.append)
     call.cancel()
     failure_of(call)
     threads.finish()
@@ -91,7 +92,7 @@ def test_a_result_nobody_waits_for_is_discarded(threads: HeldThreads) -> None:
 def test_a_result_somebody_waits_for_is_not_discarded(threads: HeldThreads) -> None:
     discarded: list[int] = []
     results: list[int] = []
-    LocalLane(threads).blocking(lambda: 5, discard=discarded.append).addCallback(results.append)
+    LocalLane(threads, Disk(0)).blocking(lambda: 5, discard=discarded.append).addCallback(results.append)
     threads.finish()
     assert (results, discarded) == ([5], [])
 
@@ -148,6 +149,16 @@ def test_a_close_that_finds_the_pool_full_is_tried_again(threads: HeldThreads, c
     _, refused = threads.calls.pop()
     refused.errback(Unavailable())
     clock.advance(1)
+    threads.finish()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_descriptor_of_a_disk_that_is_gone_is_closed_all_the_same(threads: HeldThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = os.open("/", os.O_RDONLY)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", lambda _: os.stat("/nothing/there"))
+        LocalLane(threads, Disk(0)).dispose(number)
     threads.finish()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(number)

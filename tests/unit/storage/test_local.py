@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from twisted.internet.defer import fail
+from twisted.internet.task import Clock
 
+from ftpd import disks
 from ftpd.errors import (
     BadName,
     FileTransferError,
@@ -30,7 +33,7 @@ from ftpd.errors import (
 )
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FileMode, FilePath, Seconds
-from ftpd.storage import local_upload
+from ftpd.storage import kernel, local_upload
 from ftpd.storage.local import LOCAL, LocalFilesystem, LocalSettings, LocalStore
 from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.values import Account, Attributes, FileKind, WriteMode
@@ -521,7 +524,7 @@ def test_a_short_write_goes_on(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_without_descriptors_it_is_unavailable(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.put("/a", b"x")
-    monkeypatch.setattr("ftpd.storage.kernel.openat2", raising(errno.EMFILE))
+    monkeypatch.setattr(kernel, "openat2", lambda *_: -errno.EMFILE)
     monkeypatch.setattr(os, "open", raising(errno.EMFILE))
     fails(Unavailable, disk.files.open_read(path("/a")))
 
@@ -581,7 +584,15 @@ class CountingThreads(InlineThreads):
 
 
 @pytest.fixture
-def counted(top: Path) -> tuple[Disk, CountingThreads]:
+def hand(top: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time by which the disk is judged; it stands still, or a busy machine would look like a slow disk."""
+    clock, device = Clock(), top.stat().st_dev
+    monkeypatch.setattr(disks, "_disks", {device: disks.Disk(device, clock.seconds)})
+    return clock
+
+
+@pytest.fixture
+def counted(top: Path, hand: Clock) -> tuple[Disk, CountingThreads]:
     disk, threads = Disk(top), CountingThreads()
     disk.store = LocalStore(LocalSettings(root=FilePath(str(top)), durable="none"), threads)
     disk.files = disk.open("ann")
@@ -589,8 +600,11 @@ def counted(top: Path) -> tuple[Disk, CountingThreads]:
     return disk, threads
 
 
-def test_small_files_need_no_thread(counted: tuple[Disk, CountingThreads]) -> None:
+def test_what_is_in_memory_needs_no_thread(counted: tuple[Disk, CountingThreads]) -> None:
     disk, threads = counted
+    disk.names()
+    disk.put("/first", b"x")
+    threads.calls = 0
     disk.put("/a", b"x")
     disk.put("/a", b"y")
     disk.get("/a")
@@ -601,10 +615,73 @@ def test_small_files_need_no_thread(counted: tuple[Disk, CountingThreads]) -> No
     assert threads.calls == 0
 
 
+def test_a_new_name_in_a_directory_that_nobody_read_needs_a_thread(counted: tuple[Disk, CountingThreads]) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    assert threads.calls == 1
+    disk.put("/b", b"x")
+    assert threads.calls == 1
+
+
+def test_a_name_that_is_not_in_memory_needs_a_thread(
+    counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    threads.calls = 0
+    plain = kernel.openat2
+
+    def openat2(directory: int, name: bytes, flags: int, resolve: int) -> int:
+        if resolve & kernel.RESOLVE_CACHED:
+            return -errno.EAGAIN
+        return plain(directory, name, flags, resolve)
+
+    monkeypatch.setattr(kernel, "openat2", openat2)
+    assert disk.get("/a") == b"x"
+    assert threads.calls == 1
+
+
+def test_what_is_not_in_memory_is_read_in_a_thread(counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    threads.calls = 0
+    monkeypatch.setattr("ftpd.storage.local_file.is_cached", lambda *_: False)
+    assert disk.get("/a") == b"x"
+    assert threads.calls == 1
+
+
+def test_a_disk_that_held_a_call_for_long_is_used_through_threads(
+    counted: tuple[Disk, CountingThreads], hand: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    disk.names()
+    plain = os.rename
+
+    def rename(*names: bytes, **where: int) -> None:
+        hand.advance(0.1)
+        plain(*names, **where)
+
+    monkeypatch.setattr(os, "rename", rename)
+    threads.calls = 0
+    finish(disk.files.rename(path("/a"), path("/b")))
+    assert threads.calls == 0
+    finish(disk.files.rename(path("/b"), path("/c")))
+    assert disk.get("/c") == b"x"
+    assert disk.names() == ["c"]
+    disk.put("/c", b"y")
+    assert threads.calls == 1 + 3 + 3 + 4  # rename; open, read, close; the same; open, write, commit, close
+    hand.advance(31)
+    threads.calls = 0
+    assert disk.get("/c") == b"y"
+    assert threads.calls == 0
+
+
 def test_removing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     os.truncate(top / "a", 100_000_000)
+    threads.calls = 0
     finish(disk.files.remove_file(path("/a")))
     assert threads.calls == 1
     assert os.listdir(top) == []
@@ -614,17 +691,141 @@ def test_replacing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, Countin
     disk, threads = counted
     disk.put("/a", b"x")
     os.truncate(top / "a", 100_000_000)
+    threads.calls = 0
     disk.put("/a", b"new")
     assert threads.calls == 1
     assert disk.get("/a") == b"new"
 
 
-def test_a_short_listing_needs_no_thread_and_a_long_one_does(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+LARGE = 100_000_000  # bytes, in a file without blocks
+
+
+def cut_large(disk: Disk, top: Path, text: str) -> Path:
+    """Leave a large kept part of *text*; return its file."""
+    before = set(top.rglob(".ftpd.*"))
+    disk.cut(text, b"x")
+    (kept,) = set(top.rglob(".ftpd.*")) - before
+    os.truncate(kept, LARGE)
+    return kept
+
+
+def test_removing_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    kept = cut_large(disk, top, "/a")
+    threads.calls = 0
+    finish(disk.files.remove_file(path("/a")))
+    assert threads.calls == 1
+    assert (kept.exists(), os.listdir(top)) == (False, [])
+
+
+def test_renaming_over_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    disk.put("/b", b"y")
+    kept = cut_large(disk, top, "/b")
+    threads.calls = 0
+    finish(disk.files.rename(path("/a"), path("/b")))
+    assert threads.calls == 1
+    assert (kept.exists(), os.listdir(top)) == (False, ["b"])
+
+
+def test_an_upload_that_makes_a_large_kept_part_useless_ends_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    kept = cut_large(disk, top, "/a")
+    threads.calls = 0
+    disk.put("/a", b"whole")
+    assert threads.calls == 1
+    assert (kept.exists(), disk.get("/a")) == (False, b"whole")
+
+
+def test_an_upload_that_is_cut_beside_a_large_kept_part_ends_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    kept = cut_large(disk, top, "/a")
+    threads.calls = 0
+    disk.cut("/a", b"abc")
+    assert threads.calls == 1
+    assert kept.read_bytes() == b"abc"
+
+
+def test_removing_a_directory_with_kept_parts_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    (top / "d").mkdir()
+    cut_large(disk, top, "/d/a")
+    disk.stat("/d")
+    threads.calls = 0
+    finish(disk.files.remove_directory(path("/d")))
+    assert threads.calls == 1
+    assert os.listdir(top) == []
+
+
+def test_a_large_file_that_was_deleted_while_it_was_read_is_closed_in_a_thread(
+    counted: tuple[Disk, CountingThreads], top: Path
+) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    os.truncate(top / "a", LARGE)
+    file = finish(disk.files.open_read(path("/a")))
+    os.unlink(top / "a")
+    threads.calls = 0
+    finish(file.close())
+    assert threads.calls == 1
+
+
+def test_a_large_upload_that_is_discarded_is_closed_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+    disk, threads = counted
+    upload = disk.begin("/a")
+    os.truncate(upload.descriptor() or -1, LARGE)
+    threads.calls = 0
+    finish(upload.abandon(keeps=False))
+    assert threads.calls == 2  # unlink, close
+    assert os.listdir(top) == []
+
+
+def test_without_a_thread_to_be_had_a_large_file_is_closed_all_the_same(
+    counted: tuple[Disk, CountingThreads], top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, threads = counted
+    disk.put("/a", b"x")
+    os.truncate(top / "a", LARGE)
+    file = finish(disk.files.open_read(path("/a")))
+    number = file.descriptor() or -1
+    os.unlink(top / "a")
+    monkeypatch.setattr(threads, "run", lambda *_: fail(Unavailable()))
+    finish(file.close())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_mount_point_is_looked_at_in_threads_of_its_own(
+    counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, threads = counted
+    pools: list[str] = []
+
+    def separate(name: str) -> CountingThreads:
+        pools.append(name)
+        return threads
+
+    monkeypatch.setattr(threads, "separate", separate)
+    store = LocalStore(LocalSettings(root=FilePath("/")), threads)
+    files = finish(store.open(Account("ann")))
+    pools.clear()
+    assert finish(files.stat(path("/proc"))).kind is FileKind.DIRECTORY
+    assert [name.partition("-")[0] for name in pools] == ["below"]
+
+
+def test_a_short_listing_known_already_needs_no_thread_and_a_long_one_does(
+    counted: tuple[Disk, CountingThreads], top: Path
+) -> None:
     disk, threads = counted
     for number in range(255):
         (top / str(number)).touch()
     assert len(disk.names()) == 255
-    assert threads.calls == 0
+    assert threads.calls == 1
+    assert len(disk.names()) == 255
+    assert threads.calls == 1
+    threads.calls = 0
     for number in range(255, 1000):
         (top / str(number)).touch()
     assert len(disk.names()) == 1000

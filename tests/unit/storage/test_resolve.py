@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ftpd.storage import kernel
-from ftpd.storage.resolve import O_PATH, Crossing, KernelResolver, Resolver, WalkResolver, place
+from ftpd.storage.familiar import Familiar
+from ftpd.storage.resolve import O_PATH, Crossing, KernelResolver, Resolver, Uncached, WalkResolver, place
 
 _RESOLVERS = [
     pytest.param(WalkResolver(), id="walk"),
@@ -21,6 +22,11 @@ _RESOLVERS = [
         marks=pytest.mark.skipif(not kernel.has_openat2(), reason="machine: no openat2 in this kernel or sandbox"),
     ),
 ]
+
+
+asking = pytest.mark.skipif(
+    not kernel.has_openat2(kernel.RESOLVE_CACHED), reason="machine: this kernel cannot be asked what is in memory"
+)
 
 
 @pytest.fixture(params=_RESOLVERS)
@@ -143,6 +149,71 @@ def test_another_mount_is_a_crossing(resolver: Resolver) -> None:
         os.close(root)
 
 
+def test_a_mount_point_is_a_crossing_for_a_look(resolver: Resolver) -> None:
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(Crossing):
+            resolver.look(root, b"proc", stays=True)
+        seen = resolver.look(root, b"proc")
+        assert seen is not None
+        assert seen.st_dev == os.stat("/proc").st_dev
+    finally:
+        os.close(root)
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_look_follows_no_link_and_tells_what_is_not_there(resolver: Resolver, root: int, stays: bool) -> None:
+    link, nothing = resolver.look(root, b"to-file", stays=stays), resolver.look(root, b"nothing", stays=stays)
+    assert link is not None
+    assert (stat.S_ISLNK(link.st_mode), nothing) == (True, None)
+
+
+def test_a_name_in_memory_is_no_wait(resolver: Resolver, root: int) -> None:
+    os.stat("file", dir_fd=root)
+    os.close(resolver.open(root, b"file", os.O_RDONLY, waits=False))
+    seen = resolver.look(root, b"file", stays=True, waits=False)
+    assert seen is not None
+    assert seen.st_size == 4
+
+
+@asking
+def test_a_name_that_nobody_looked_for_is_a_wait(root: int) -> None:
+    resolver = KernelResolver()
+    with pytest.raises(Uncached):
+        resolver.open(root, b"never", os.O_RDONLY, waits=False)
+    with pytest.raises(Uncached):
+        resolver.look(root, b"never either", stays=True, waits=False)
+
+
+@asking
+def test_a_path_longer_than_the_kernel_takes_is_a_wait(root: int) -> None:
+    with pytest.raises(Uncached):
+        KernelResolver().open(root, b"a/" * 3000, os.O_RDONLY, waits=False)
+
+
+def test_a_kernel_that_cannot_be_asked_is_not(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "has_openat2", lambda *_: False)
+    asked: list[int] = []
+
+    def openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
+        asked.append(resolve)
+        return -errno.ENOENT
+
+    monkeypatch.setattr(kernel, "openat2", openat2)
+    assert KernelResolver().look(root, b"file", stays=True, waits=False) is None
+    assert asked == [kernel.RESOLVE_NO_XDEV]
+
+
+@asking
+def test_a_place_in_a_directory_that_was_searched_lately_is_no_wait(root: int) -> None:
+    resolver, searched = KernelResolver(), Familiar()
+    with pytest.raises(Uncached):
+        place(resolver, root, b"new", searched, follows_last=True, stays=True, waits=False)
+    place(resolver, root, b"other", searched, follows_last=True, stays=True).close()
+    with place(resolver, root, b"newer", searched, follows_last=True, stays=True, waits=False) as found:
+        assert found.seen is None
+
+
 def test_no_descriptor_is_left_open(resolver: Resolver, root: int) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for path in (b"file", b"up", b"loop", b"file/x", b"a/b/chain", b"missing/x", b"to-slash"):
@@ -161,24 +232,24 @@ def test_no_descriptor_is_left_open(resolver: Resolver, root: int) -> None:
     ],
 )
 def test_a_place_is_behind_the_last_link(resolver: Resolver, root: int, path: bytes, name: bytes, siblings: str) -> None:
-    with place(resolver, root, path, follows_last=True) as found:
+    with place(resolver, root, path, Familiar(), follows_last=True) as found:
         assert found.name == name
         os.stat(siblings, dir_fd=found.directory, follow_symlinks=False)
 
 
 def test_a_place_behind_a_link_that_leads_out_is_not_there(resolver: Resolver, root: int) -> None:
     with pytest.raises(FileNotFoundError):
-        place(resolver, root, b"absolute", follows_last=True)
-    with place(resolver, root, b"up", follows_last=True) as found:
+        place(resolver, root, b"absolute", Familiar(), follows_last=True)
+    with place(resolver, root, b"up", Familiar(), follows_last=True) as found:
         assert found.stat() is None  # the root's own "secret", which is not there: `..` stopped at the root
 
 
 def test_a_place_tells_what_was_seen_there(resolver: Resolver, root: int) -> None:
-    with place(resolver, root, b"file", follows_last=True) as found:
+    with place(resolver, root, b"file", Familiar(), follows_last=True) as found:
         assert found.seen is not None
         assert (stat.S_ISREG(found.seen.st_mode), found.seen.st_size) == (True, 4)
-    with place(resolver, root, b"to-file", follows_last=False) as found:
+    with place(resolver, root, b"to-file", Familiar(), follows_last=False) as found:
         assert found.seen is not None
         assert stat.S_ISLNK(found.seen.st_mode)
-    with place(resolver, root, b"nothing", follows_last=True) as found:
+    with place(resolver, root, b"nothing", Familiar(), follows_last=True) as found:
         assert found.seen is None

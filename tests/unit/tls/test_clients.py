@@ -87,7 +87,8 @@ def shake_hands(context, identity=None, *chain, server_name=b"", earlier=None):
     *earlier* is the client's end of another connection, whose session it wants to resume.
     """
     from_context = client_context(identity, *chain) if earlier is None else earlier.get_context()
-    server, client = SSL.Connection(context, None), SSL.Connection(from_context, None)
+    server = SSL.Connection(context, None) if isinstance(context, SSL.Context) else context.connect()
+    client = SSL.Connection(from_context, None)
     if server_name:
         client.set_tlsext_host_name(server_name)
     if earlier is not None:
@@ -506,7 +507,7 @@ def test_a_new_list_counts_for_the_next_session_of_every_host(verification, writ
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 def test_a_resumed_data_connection_has_the_certificate_of_its_control_connection(verification, contexts, version):
     context = contexts(verification(ROOT, certificates="required")).for_session()
-    context.set_max_proto_version(version)
+    context._shared.set_max_proto_version(version)
     control, client = shake_hands(context, ANN)
     with contextlib.suppress(SSL.WantReadError):
         client.recv(1)  # the tickets of TLS 1.3, which come behind the handshake

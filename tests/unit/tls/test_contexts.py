@@ -12,6 +12,7 @@ from OpenSSL import SSL, crypto
 
 from ftpd.schema import ConfigError
 from ftpd.testing.certificates import make_authority, make_certificate, make_revocation_list
+from ftpd.tls import contexts as of_contexts
 from ftpd.tls.clients import ClientVerification
 from ftpd.tls.contexts import Contexts, OtherProtocol
 from ftpd.tls.parameters import Parameters
@@ -59,10 +60,10 @@ def make(tmp_path):
 
 @pytest.fixture
 def contexts(make, root):
-    def of(*chains, hosts=(), clients=None, **settings):
+    def of(*chains, hosts=(), clients=None, now=lambda: 0.0, **settings):
         chains = chains or [(make_certificate(root, ["ftp.example.com"]),)]
         named = {name: make((make_certificate(root, [name]),)) for name in hosts}
-        return Contexts(make(*chains), Parameters(TLSSettings(**settings)), hosts=named, clients=clients)
+        return Contexts(make(*chains), Parameters(TLSSettings(**settings)), hosts=named, clients=clients, now=now)
 
     return of
 
@@ -102,7 +103,7 @@ def read_tickets(client):
 
 def shake_hands(server_context, client=None, name=None, session=None):
     """Handshake in memory; returns both ends."""
-    server = SSL.Connection(server_context, None)
+    server = server_context.connect()
     server.set_accept_state()
     client = SSL.Connection(client or client_context(), None)
     client.set_connect_state()
@@ -127,6 +128,18 @@ def common_name(connection):
 
 def sent_chain(connection):
     return [certificate.subject.rfc4514_string() for certificate in connection.get_peer_cert_chain(as_cryptography=True)]
+
+
+def shut(ends):
+    """Return the server's of both *ends*, which keep their session: freeing a connection without an end drops it from the cache."""
+    for end in ends:
+        end.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+    return ends[0]
+
+
+def shared(session_context):
+    """The `SSL.Context` that connections of a session are made from."""
+    return session_context.connect().get_context()
 
 
 def is_resumed(connection):
@@ -208,14 +221,57 @@ def test_the_name_survives_a_hello_retry_request(contexts):
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
 @pytest.mark.parametrize("name", [None, b"one.example.com"])
-def test_a_session_resumes_what_was_begun_with_its_own_context_only(contexts, version, name):
-    made = contexts(hosts=["one.example.com"])
+@pytest.mark.parametrize("ticket", [True, False])
+@pytest.mark.parametrize("groups", ["", "P-384"])  # of a HelloRetryRequest in TLS 1.3: the context of the host is set twice
+def test_of_sessions_that_share_a_context_each_resumes_its_own_only(contexts, version, name, ticket, groups):
+    made = contexts(hosts=["one.example.com"], groups=groups)
     own, other = made.for_session(), made.for_session()
+    assert shared(own) is shared(other)
     client = client_context(version)
-    _, control = shake_hands(own, client, name)
+    if not ticket:
+        client.set_options(SSL.OP_NO_TICKET)
+    _server, control = shake_hands(own, client, name)
     session = control.get_session()
-    assert is_resumed(shake_hands(own, client, name, session)[0])
-    assert not is_resumed(shake_hands(other, client, name, session)[0])
+    for _ in range(3):
+        assert not is_resumed(shut(shake_hands(other, client, name, session)))
+        assert is_resumed(shut(shake_hands(own, client, name, session)))
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_session_of_another_host_is_not_resumed(contexts, version):
+    made = contexts(hosts=["one.example.com"])
+    own, other = made.for_session(), made.for_session("one.example.com")
+    client = client_context(version)
+    _, control = shake_hands(own, client)
+    assert not is_resumed(shake_hands(other, client, session=control.get_session())[0])
+
+
+def test_the_two_hundred_and_fifty_seventh_session_has_another_context(contexts):
+    made = contexts()
+    sessions = [made.for_session() for _ in range(257)]
+    assert {shared(session) for session in sessions[:256]} == {shared(sessions[0])}
+    assert shared(sessions[256]) is not shared(sessions[0])
+
+
+def test_after_five_minutes_no_session_joins_a_context(contexts):
+    moment = 1000.0
+    made = contexts(now=lambda: moment)
+    first = made.for_session()
+    moment = 1299.9
+    assert shared(made.for_session()) is shared(first)
+    moment = 1300.0
+    assert shared(made.for_session()) is not shared(first)
+
+
+def test_each_host_has_a_context_of_its_own(contexts):
+    made = contexts(hosts=["one.example.com"])
+    assert shared(made.for_session()) is not shared(made.for_session("one.example.com"))
+
+
+def test_where_the_library_cannot_bind_no_two_sessions_share_a_context(contexts, monkeypatch):
+    monkeypatch.setattr(of_contexts, "can_bind", lambda: False)
+    made = contexts()
+    assert shared(made.for_session()) is not shared(made.for_session())
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
@@ -228,14 +284,11 @@ def test_the_same_session_is_resumed_many_times(contexts, version, ticket):
     _server, control = shake_hands(context, client)
     session = control.get_session()
     for _ in range(5):
-        ends = shake_hands(context, client, session=session)
-        assert is_resumed(ends[0])
-        for end in ends:
-            end.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)  # else freeing it drops the session from the cache
+        assert is_resumed(shut(shake_hands(context, client, session=session)))
 
 
 def test_sessions_live_for_seven_days(contexts):
-    assert contexts().for_session().get_timeout() == 604800
+    assert shared(contexts().for_session()).get_timeout() == 604800
 
 
 @pytest.mark.parametrize("offered", [[b"ftp"], [b"h2", b"ftp"], [b"x-filezilla-ftp", b"ftp"]])
@@ -309,13 +362,17 @@ def test_a_broken_new_file_keeps_the_old_certificate(tmp_path, root):
     assert common_name(shake_hands(made.for_session())[1]) == "CN=old.example.com"
 
 
-def test_a_context_that_the_session_lets_go_ends_at_once(contexts):
-    made = contexts(hosts=["one.example.com"])
+def test_connections_and_a_context_that_nobody_needs_any_more_end_at_once(contexts):
+    moment = 0.0
+    made = contexts(hosts=["one.example.com"], now=lambda: moment)
     gc.disable()
     try:
         context = made.for_session()
         server, _client = shake_hands(context, name=b"one.example.com")
-        gone = [weakref.ref(context), weakref.ref(server)]
+        gone = [weakref.ref(shared(context)), weakref.ref(server)]
+        moment = 1000.0
+        made.for_session()
+        assert gone[0]() is shared(context)
         del context, server
         assert [reference() for reference in gone] == [None, None]
     finally:
@@ -324,7 +381,7 @@ def test_a_context_that_the_session_lets_go_ends_at_once(contexts):
 
 def test_a_connection_goes_on_without_its_sessions_context(contexts):
     made = contexts(hosts=["one.example.com"], groups="P-384")  # a HelloRetryRequest: the servername callback is called twice
-    server = SSL.Connection(made.for_session(), None)
+    server = made.for_session().connect()
     server.set_accept_state()
     client = SSL.Connection(client_context(TLS13), None)
     client.set_connect_state()
@@ -370,7 +427,7 @@ def test_a_new_demand_reaches_the_contexts_of_hosts(contexts):
     made.for_session()
     demand.current = "second"
     made.for_session()
-    assert demand.applied == ["first"] * 3 + ["second"] * 2  # host and session, session; host and session
+    assert demand.applied == ["first"] * 2 + ["second"] * 2  # the host's context and that of both sessions; again
 
 
 @pytest.mark.parametrize("name", [None, b"one.example.com"])

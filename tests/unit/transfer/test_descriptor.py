@@ -112,3 +112,66 @@ def test_finish_with_nothing_outstanding_waits_for_nothing(ends: Any) -> None:
     connection, theirs = ends
     assert connection.finish().called
     assert theirs.recv(1) == b""
+
+
+@pytest.fixture
+def tcp(reactor: Any) -> Iterator[tuple[SocketConnection, sockets.socket]]:
+    with sockets.create_server(("127.0.0.1", 0)) as listening, sockets.create_connection(listening.getsockname()) as theirs:
+        theirs.settimeout(10)
+        ours, _ = listening.accept()
+        ours.setblocking(False)
+        connection = SocketConnection(reactor, ours)
+        yield connection, theirs
+        connection.close()
+
+
+def test_last_data_and_the_end_arrive_together(tcp: Any) -> None:
+    connection, theirs = tcp
+    assert connection.send_last(b"x" * 4096) == 4096
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(5000)
+    assert connection.is_delivered_at_once()
+    assert (theirs.recv(5000), theirs.recv(5000)) == (b"x" * 4096, b"")
+
+
+def test_few_last_bytes_do_not_wait_for_an_acknowledgement_that_comes_late(tcp: Any) -> None:
+    connection, theirs = tcp
+    assert connection.send_last(b"few") == 3
+    assert theirs.recv(100) == b"few"
+    assert connection.is_delivered_at_once()
+    assert theirs.recv(100) == b""
+
+
+def test_the_end_is_not_waited_for_as_if_it_were_a_byte(tcp: Any) -> None:
+    connection, theirs = tcp
+    connection.send_some(b"all of it")
+    assert connection.is_delivered_at_once()
+    assert connection.unacknowledged() == 0
+    assert (theirs.recv(100), theirs.recv(100)) == (b"all of it", b"")
+
+
+def test_what_the_peer_has_no_room_for_is_not_delivered_at_once(tcp: Any) -> None:
+    connection, _ = tcp
+    sending = connection.send(b"x" * 100_000_000)
+    sending.addErrback(lambda failure: failure.trap(CancelledError))
+    sending.cancel()
+    assert not connection.is_delivered_at_once()
+    assert connection.unacknowledged() > 0
+
+
+def test_the_end_of_a_closed_connection_cannot_be_sent(ends: Any) -> None:
+    connection, _ = ends
+    connection.close()
+    with pytest.raises(ConnectionAbortedError):
+        connection.is_delivered_at_once()
+
+
+def test_what_a_downloading_peer_has_said_does_not_make_the_close_a_reset(tcp: Any) -> None:
+    connection, theirs = tcp
+    theirs.send(b"what has no business here")
+    connection.send_last(b"all of it")
+    assert connection.is_delivered_at_once()
+    connection.close()
+    assert (theirs.recv(100), theirs.recv(100)) == (b"all of it", b"")
+    assert theirs.getsockopt(sockets.SOL_SOCKET, sockets.SO_ERROR) == 0

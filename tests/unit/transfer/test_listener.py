@@ -11,6 +11,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import globalLogPublisher
 
 from ftpd.testing.pump_contract import private_reactor
+from ftpd.transfer import listener as listener_module
+from ftpd.transfer.accept import accepted
 from ftpd.transfer.listener import StreamListener
 
 
@@ -121,15 +123,14 @@ def test_closing_leaves_connections_alone(listener, factory, reactor):
 
 def test_without_descriptors_a_client_is_refused_in_words_and_the_reactor_does_not_spin(listener, factory, reactor, monkeypatch):
     calls = []
-    accept = sockets.socket.accept
 
-    def exhausted(socket):
+    def exhausted(socket, family):
         calls.append(socket)
         if len(calls) == 1:  # the second is made with the descriptor kept for this
             raise OSError(errno.EMFILE, "Too many open files")
-        return accept(socket)
+        return accepted(socket, family)
 
-    monkeypatch.setattr(sockets.socket, "accept", exhausted)
+    monkeypatch.setattr(listener_module, "accepted", exhausted)
     log = []
     globalLogPublisher.addObserver(log.append)
     try:
@@ -145,15 +146,14 @@ def test_without_descriptors_a_client_is_refused_in_words_and_the_reactor_does_n
 
 
 def test_it_accepts_again_when_there_are_descriptors(listener, factory, reactor, monkeypatch):
-    accept = sockets.socket.accept
     left = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EMFILE, "Too many open files")]
 
-    def exhausted(socket):
+    def exhausted(socket, family):
         if left:
             raise left.pop()
-        return accept(socket)
+        return accepted(socket, family)
 
-    monkeypatch.setattr(sockets.socket, "accept", exhausted)
+    monkeypatch.setattr(listener_module, "accepted", exhausted)
     with connect(listener) as client:
         for _ in range(200):
             settle(reactor)

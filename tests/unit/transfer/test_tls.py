@@ -22,6 +22,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.testing.pump_contract import CountingConnection, pattern, private_reactor, tls_context, turn
+from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.tls import NotResumed, TLSConnection
 from ftpd.transfer.tunnel import HandshakeFailed, Truncated, Tunnel, TunnelBroken
 
@@ -355,6 +356,75 @@ def test_download_arrives_unchanged(connect: Any, version: str, size: int) -> No
     assert ends.join() == data
 
 
+@pytest.fixture
+def sent(monkeypatch: Any) -> list[int]:
+    """How many bytes each system call was given that sends."""
+    counts: list[int] = []
+
+    def counted(owner: Any, name: str) -> None:
+        send = getattr(owner, name)
+
+        def counting(sender: Any, data: Any) -> int:
+            counts.append(len(data))
+            return int(send(sender, data))
+
+        monkeypatch.setattr(owner, name, counting)
+
+    counted(SocketConnection, "send_some")
+    counted(TLSConnection, "_send_held")
+    return counts
+
+
+def test_tickets_that_are_kept_back_go_out_with_the_first_piece(connect: Any, sent: list[int]) -> None:
+    ends = connect(keeps_tickets_back=lambda: True)
+    ends.start(downloading())
+    ends.shake()
+    sent.clear()
+    ends.wait(ends.server.send(b"x" * 1000))
+    assert len(sent) == 1
+    assert sent[0] > 1022 + 2 * 200  # the piece with header, type and tag; and two tickets
+    ends.wait(ends.server.finish())
+    assert ends.join() == b"x" * 1000
+    assert sent[1:] == [24]  # close_notify
+
+
+def test_tickets_that_are_kept_back_go_out_with_the_end_of_an_empty_file(connect: Any, sent: list[int]) -> None:
+    ends = connect(keeps_tickets_back=lambda: True)
+    ends.start(downloading())
+    ends.shake()
+    sent.clear()
+    ends.wait(ends.server.finish())
+    assert ends.join() == b""
+    assert len(sent) == 1
+
+
+def test_our_end_goes_out_with_the_last_piece(connect: Any, sent: list[int]) -> None:
+    ends = connect()
+    ends.start(downloading())
+    ends.shake()
+    sent.clear()
+    ends.server.push(memoryview(b"x" * 1000), is_last=True)
+    assert ends.server.flush()
+    ends.wait(ends.server.finish())
+    assert ends.join() == b"x" * 1000
+    assert sent == [1022 + 24]
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_end_of_the_connection_comes_with_close_notify(connect: Any, is_last: bool) -> None:
+    """A client that hears close_notify first may be gone when the end comes, and its kernel's reset would take the 226 away."""
+    ends = connect()
+    ends.start(wrap)
+    ends.shake()
+    tls = ends.join()
+    ends.server.push(memoryview(b"x" * 1000), is_last=is_last)
+    assert ends.server.flush()
+    finishing = ends.server.finish()
+    assert read_all(tls) == b"x" * 1000
+    assert tls.recv(1) == b""
+    ends.wait(finishing)
+
+
 def test_client_that_waits_for_226_before_it_ends_is_served(connect: Any) -> None:
     heard = threading.Event()
 
@@ -633,9 +703,9 @@ class Talkative(Tunnel):
 
     is_talking = False
 
-    def decrypt(self, most: int = MIB) -> bytes:
-        super().decrypt(most)
-        return b""
+    def decrypt_into(self, buffer: memoryview) -> int:
+        super().decrypt_into(buffer)
+        return 0
 
     def outgoing(self) -> bytes:
         return super().outgoing() or bytes(MIB if self.is_talking else 0)

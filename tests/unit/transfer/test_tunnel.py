@@ -496,6 +496,91 @@ def test_records_may_be_counted_from_the_middle_of_one() -> None:
     assert server.decrypt() == b"CCC\r\n"
 
 
+# What is asked of OpenSSL, and what need not be.
+
+
+class Counted:
+    """A connection of pyOpenSSL that counts the calls of one method."""
+
+    def __init__(self, connection: Any, name: str) -> None:
+        self.connection, self.name, self.calls = connection, name, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return self.call if name == self.name else getattr(self.connection, name)
+
+    def call(self, *arguments: Any) -> Any:
+        self.calls += 1
+        return getattr(self.connection, self.name)(*arguments)
+
+
+@both_versions
+def test_a_command_is_read_with_one_call(version: str) -> None:
+    server, client = established(version=version)
+    server.decrypt()
+    server._connection = counted = Counted(server._connection, "recv")
+    client.connection.send(b"NOOP\r\n")
+    server.feed(client.wire())
+    assert (server.decrypt(), server.decrypt(), counted.calls) == (b"NOOP\r\n", b"", 1)
+
+
+@both_versions
+def test_after_a_command_there_is_nothing_to_send_and_nobody_is_asked(version: str) -> None:
+    server, client = established(version=version)
+    server.decrypt()
+    server.outgoing()
+    server._connection = counted = Counted(server._connection, "bio_read")
+    client.connection.send(b"NOOP\r\n")
+    server.feed(client.wire())
+    server.decrypt()
+    assert (server.outgoing(), counted.calls) == (b"", 0)
+
+
+@both_versions
+@pytest.mark.parametrize("most", [1, 7, 16384, 16385, 40000])
+def test_nothing_is_left_behind_however_little_is_taken_at_a_time(version: str, most: int) -> None:
+    server, client = established(version=version)
+    data = pattern(40000)
+    sent = 0
+    while sent < len(data):
+        sent += client.connection.send(data[sent:])
+    server.feed(client.wire())
+    pieces = []
+    while piece := server.decrypt(most):
+        pieces.append(piece)
+    assert b"".join(pieces) == data
+
+
+@both_versions
+@pytest.mark.parametrize("most", [1, 7, 16384, 16385, 40000])
+def test_nothing_is_left_behind_however_small_the_buffer(version: str, most: int) -> None:
+    server, client = established(version=version)
+    data = pattern(40000)
+    sent = 0
+    while sent < len(data):
+        sent += client.connection.send(data[sent:])
+    server.feed(client.wire())
+    received, buffer = bytearray(), memoryview(bytearray(most))
+    while count := server.decrypt_into(buffer):
+        received += buffer[:count]
+    assert received == data
+
+
+@both_versions
+@pytest.mark.parametrize("cut", range(1, 80))
+def test_commands_are_heard_wherever_their_records_are_cut(version: str, cut: int) -> None:
+    server, client = established(version=version)
+    client.connection.send(b"TYPE I\r\n")
+    client.connection.send(b"EPSV\r\n")
+    client.connection.shutdown()
+    wire = client.wire()
+    heard = b""
+    for part in (wire[:cut], wire[cut:]):
+        server.feed(part)
+        heard += server.decrypt()
+    assert heard == b"TYPE I\r\nEPSV\r\n"
+    assert server.is_ended_by_peer
+
+
 # Resumption: "resumed" means "of this context".
 
 

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from ftpd.errors import BadArgument
-from ftpd.ftp.wire.facts import DEFAULT_FACTS, FACTS, fact_format, feat_line, format_time, opts_line, parse_time, select_facts
+from ftpd.ftp.wire.facts import DEFAULT_FACTS, FACTS, FactFormat, feat_line, format_time, opts_line, parse_time, select_facts
 from ftpd.values import FileInfo, FileKind, Permission
 
 FILE = FileInfo("a.txt", FileKind.FILE, 12, 1_000_000_000_999_999_999, 0o640, 1, "ann", "staff", "803g1")
@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 
 
 def facts(info: FileInfo, *selected: str, allows: Permission = Permission.ALL) -> str:
-    return fact_format(selected, allows)(info)
+    return FactFormat(selected, allows).row(info)
 
 
 def test_a_time_is_utc_without_fraction() -> None:
@@ -124,7 +124,7 @@ def test_a_store_without_unique_tokens_sends_none() -> None:
 
 
 def test_the_listed_directory_is_cdir() -> None:
-    assert fact_format(("type",), Permission.ALL, directory_type="cdir")(DIRECTORY) == "type=cdir; d"
+    assert FactFormat(("type",), Permission.ALL, directory_type="cdir").row(DIRECTORY) == "type=cdir; d"
 
 
 def test_spaces_in_a_name_stay() -> None:
@@ -141,7 +141,7 @@ def test_a_target_that_would_end_the_fact_is_left_out(target: str | None) -> Non
 
 
 def test_two_links_of_one_mode_show_two_targets() -> None:
-    row = fact_format(("type",), Permission.ALL)
+    row = FactFormat(("type",), Permission.ALL).row
     assert [row(FileInfo("l", FileKind.LINK, target=target)) for target in ("a", "b")] == [
         "type=OS.unix=slink:a; l",
         "type=OS.unix=slink:b; l",
@@ -195,13 +195,13 @@ def test_permissions_of_a_directory(allows: Permission, letters: str) -> None:
 
 
 def test_an_entry_with_a_rule_of_its_own_shows_it() -> None:
-    row = fact_format(("perm",), Permission.VIEW, {"incoming": Permission.CREATE})
+    row = FactFormat(("perm",), Permission.VIEW, {"incoming": Permission.CREATE}).row
     names = ("pub", "incoming", "other")
     assert [row(DIRECTORY._replace(name=name)) for name in names] == ["perm=el; pub", "perm=ce; incoming", "perm=el; other"]
 
 
 def test_remembered_rows_do_not_mix() -> None:
-    row = fact_format(("type", "UNIX.mode", "UNIX.owner"), Permission.ALL)
+    row = FactFormat(("type", "UNIX.mode", "UNIX.owner"), Permission.ALL).row
     infos = [FILE, DIRECTORY, FILE._replace(mode=0o600), FILE._replace(owner="bob"), FILE]
     assert [row(info) for info in infos] == [
         "type=file;UNIX.mode=0640;UNIX.owner=ann; a.txt",
@@ -213,7 +213,7 @@ def test_remembered_rows_do_not_mix() -> None:
 
 
 def test_more_days_and_owners_than_are_remembered_stay_right() -> None:
-    row = fact_format(("modify", "UNIX.owner"), Permission.ALL)
+    row = FactFormat(("modify", "UNIX.owner"), Permission.ALL).row
     rows = [row(FILE._replace(modified_ns=day * 86_400 * SECOND, owner=str(day))) for day in range(3000)]
     assert rows[0] == "modify=19700101000000;UNIX.owner=0; a.txt"
     assert rows[1024] == "modify=19721021000000;UNIX.owner=1024; a.txt"
@@ -221,7 +221,7 @@ def test_more_days_and_owners_than_are_remembered_stay_right() -> None:
 
 
 def test_memory_does_not_grow_with_the_directory() -> None:
-    row = fact_format(FACTS, Permission.ALL)
+    row = FactFormat(FACTS, Permission.ALL).row
     tracemalloc.start()
     try:
         for number in range(20_000):
@@ -229,3 +229,24 @@ def test_memory_does_not_grow_with_the_directory() -> None:
         assert tracemalloc.get_traced_memory()[0] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_files_that_are_alike_are_written_as_if_each_were_described() -> None:
+    form = FactFormat(DEFAULT_FACTS, Permission.ALL)
+    write = form.alike(FILE)
+    assert write is not None
+    assert write("b", 7, 60) == form.row(FILE._replace(name="b", size=7, modified_ns=60 * SECOND + 999))
+    assert write("b", 7, 60) == "type=file;size=7;modify=19700101000100;perm=adfrw; b"
+
+
+def test_files_that_show_what_is_unique_are_not_alike() -> None:
+    assert FactFormat(FACTS, Permission.ALL).alike(FILE) is None
+
+
+def test_files_are_not_alike_where_one_has_a_rule_of_its_own() -> None:
+    assert FactFormat(("perm",), Permission.VIEW, {"incoming": Permission.CREATE}).alike(FILE) is None
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(2**62, "99991231235959"), (-(2**62), "00010101000000")])
+def test_an_impossible_year_is_the_nearest_that_can_be_written(seconds: int, text: str) -> None:
+    assert facts(FILE._replace(modified_ns=seconds * SECOND), "modify") == f"modify={text}; a.txt"

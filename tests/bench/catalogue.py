@@ -1,0 +1,59 @@
+"""The catalogue: every measure by its name on the command line, in the order of the table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from tests.bench.measure import Measure
+from tests.bench.measures import bulk, commands, fair, files, idle, listings, responsive, slow_disk
+from tests.bench.stream import MIB
+
+__all__ = ["DISK", "catalogue"]
+
+DISK: Final = ("disk-upload", "disk-upload-durable")  # they need a directory on a real disk
+_NO_TLS: Final = frozenset({"twisted"})
+_NO_MLSD: Final = frozenset({"twisted", "vsftpd"})
+
+
+def catalogue(entries: int) -> dict[str, Measure]:
+    """Return the measures by name; listings are of a directory of *entries*."""
+    return {
+        "noop": commands.noop,
+        "retr": files.retrieve,
+        "stor": files.store,
+        "login": commands.login,
+        "list": listings.listing("LIST", entries),
+        "mlsd": listings.listing("MLSD", entries, _NO_MLSD),
+        "download": bulk.downloads(1, 1024 * MIB, "download"),
+        "upload": bulk.uploads(1, 1024 * MIB, "upload"),
+        "download8": bulk.downloads(8, 256 * MIB, "8 downloads"),
+        "upload8": bulk.uploads(8, 128 * MIB, "8 uploads"),
+        "ascii": bulk.ascii_download,
+        "disk-upload": bulk.disk_upload(256 * MIB, "none"),
+        "disk-upload-durable": bulk.disk_upload(256 * MIB, "file"),  # the default
+        "idle": idle.idle(5000),
+        "responsive": responsive.responsive(entries),
+        "fair": fair.fair,
+        "slow-disk": slow_disk.slow_disk("auto"),
+        "slow-disk-local": slow_disk.slow_disk("no"),
+        "tls-retr": _over_tls(files.retrieve),
+        "tls-stor": _over_tls(files.store),
+        "tls-login": _over_tls(commands.login),
+        "tls-idle": _over_tls(idle.idle(1000)),
+        "tls-download": _over_tls(bulk.downloads(1, 512 * MIB, "download")),
+        "tls-upload": _over_tls(bulk.uploads(1, 512 * MIB, "upload")),
+        "tls-download8": _over_tls(bulk.downloads(8, 128 * MIB, "8 downloads")),
+        "tls-upload8": _over_tls(bulk.uploads(8, 128 * MIB, "8 uploads")),
+    }
+
+
+def _over_tls(measure: Measure) -> Measure:
+    """Return *measure* with every connection over TLS; Twisted's FTP server has none."""
+    return attrs.evolve(
+        measure,
+        rows={f"TLS {name}": is_better for name, is_better in measure.rows.items()},
+        leaves_out=measure.leaves_out | _NO_TLS,
+        shape=attrs.evolve(measure.shape, has_tls=True),
+    )
