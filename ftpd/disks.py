@@ -21,7 +21,7 @@ from twisted.logger import Logger
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["HELD_SECONDS", "SLOW_SECONDS", "Disk", "disk_of", "file_system_type", "is_cached", "read_cached"]
+__all__ = ["HELD_SECONDS", "SLOW_SECONDS", "Disk", "disk_of", "file_system_type"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -70,6 +70,30 @@ class Disk:
     def is_slow(self) -> bool:
         """Whether nothing that might wait for it shall be called on the reactor thread now."""
         return self._seconds() < self._slow_until
+
+    def read_cached(self, descriptor: int, buffer: WriteableBuffer, offset: int) -> int | None:
+        """Fill *buffer* from *offset* of an open file with what is in the page cache, and return how many bytes that was.
+
+        0 is the end of the file.  None: the disk would have to be waited for, or cannot be asked, so that a thread shall read; the kernel
+        has begun to.  Fewer than *buffer* holds: the file ends there, or the cache does; the next call tells.  Raises `OSError` as pread(2).
+        """
+        try:
+            return os.preadv(descriptor, (buffer,), offset, 0 if self.is_memory else _NOWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno not in _CANNOT_ASK:
+                raise
+            return None
+
+    def is_cached(self, descriptor: int, offset: int, length: int) -> bool:
+        """Whether *length* bytes from *offset* can be read or sent without a wait.  They are judged by the first and the last of them.
+
+        Read-ahead goes in order, so that what lies between is mostly there too; a probe of all of it would cost as much as reading it.
+        """
+        if self.read_cached(descriptor, _byte, offset) is None:
+            return False
+        return length <= _PAGE_BYTES or self.read_cached(descriptor, _byte, offset + length - 1) is not None
 
     def timed(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Call *function*, in whatever thread this is, and judge the disk by how long it takes."""
@@ -125,32 +149,6 @@ def disk_of(descriptor: int) -> Disk:
     if disk is None:
         disk = _disks[device] = Disk(device, is_memory=file_system_type(descriptor) in _IN_MEMORY)
     return disk
-
-
-def read_cached(descriptor: int, buffer: WriteableBuffer, offset: int) -> int | None:
-    """Fill *buffer* from *offset* of the file with what is in the page cache, and return how many bytes that was.
-
-    0 is the end of the file.  None: the disk would have to be waited for, or cannot be asked, so that a thread shall read; the kernel
-    has begun to.  Fewer than *buffer* holds: the file ends there, or the cache does; the next call tells.  Raises `OSError` as pread(2).
-    """
-    try:
-        return os.preadv(descriptor, (buffer,), offset, _NOWAIT)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        if error.errno not in _CANNOT_ASK:
-            raise
-    return os.preadv(descriptor, (buffer,), offset) if disk_of(descriptor).is_memory else None
-
-
-def is_cached(descriptor: int, offset: int, length: int) -> bool:
-    """Whether *length* bytes from *offset* can be read or sent without a wait.  They are judged by the first and the last of them.
-
-    Read-ahead goes in order, so that what lies between is mostly there too; a probe of all of it would cost as much as reading it.
-    """
-    if read_cached(descriptor, _byte, offset) is None:
-        return False
-    return length <= _PAGE_BYTES or read_cached(descriptor, _byte, offset + length - 1) is not None
 
 
 def file_system_type(descriptor: int) -> int | None:

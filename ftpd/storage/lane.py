@@ -103,8 +103,14 @@ class Lane(Protocol):
     ) -> Deferred[T]:
         """Call what may take long anywhere: fsync, truncation, a long listing, whatever is not in memory."""
 
+    def has_cached(self, number: int, offset: int, length: int) -> bool:
+        """Whether so much of an open file can be read at once now, on the reactor thread."""
+
     def dispose(self, number: int) -> None:
         """Close a descriptor; nobody waits."""
+
+    def dispose_small(self, number: int) -> None:
+        """Close the descriptor of a file whose last close would not free much."""
 
 
 class _Call(Generic[T]):
@@ -186,6 +192,15 @@ class LocalLane:
     ) -> Deferred[T]:
         return in_thread(self._threads, function, *args, holding=holding, discard=discard)
 
+    def has_cached(self, number: int, offset: int, length: int) -> bool:
+        return not self._disk.is_slow and self._disk.is_cached(number, offset, length)
+
+    def dispose_small(self, number: int) -> None:
+        if self._disk.is_slow:
+            self.dispose(number)
+        else:
+            os.close(number)
+
     def dispose(self, number: int) -> None:
         # The last close of a file without a name frees its blocks: one deleted while it was sent, or an upload that is discarded.
         if self._disk.is_slow or _frees_much(number):
@@ -247,6 +262,12 @@ class SlowLane:
         self._queue.append(call)
         self._start_next()
         return call.result
+
+    def has_cached(self, number: int, offset: int, length: int) -> bool:
+        return False
+
+    def dispose_small(self, number: int) -> None:
+        self.dispose(number)
 
     def dispose(self, number: int) -> None:
         # Not in the session's queue: the session may be gone, and its last call may hang for ever.  close(2) may hang as well (NFS flushes).

@@ -7,10 +7,10 @@ import stat
 from types import TracebackType
 from typing import Self
 
-from ftpd.disks import Disk, is_cached
+from ftpd.disks import Disk
 from ftpd.errors import IsADirectory, Unsupported
 from ftpd.paths import VirtualPath
-from ftpd.storage.lane import Descriptor, Lane
+from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane
 from ftpd.storage.root import View, errors_about
 from ftpd.values import FileInfo
 
@@ -42,19 +42,16 @@ class LocalFile:
         self.info = info
         self._path = path
         self._lane = lane
-        self._file = Descriptor(number, lane.dispose)
+        self._file = Descriptor(number, lane.dispose if info.size > LONG_BYTES else lane.dispose_small)
 
     def descriptor(self) -> int | None:
         return self._file.number if self._lane.is_local else None
 
     async def read_at(self, offset: int, length: int) -> bytes:
         with errors_about(self._path):
-            ask = self._lane.quick if self._is_cached(offset, length) else self._lane.blocking
+            within = max(1, min(length, self.info.size - offset))
+            ask = self._lane.quick if self._lane.has_cached(self._file.number, offset, within) else self._lane.blocking
             return await ask(os.pread, self._file.number, length, offset, holding=self._file)
-
-    def _is_cached(self, offset: int, length: int) -> bool:
-        within = max(1, min(length, self.info.size - offset))
-        return self._lane.is_quick and is_cached(self._file.number, offset, within)
 
     async def close(self) -> None:
         self._file.close()

@@ -7,7 +7,7 @@ one hop in many megabytes, and where more loads wait than there are threads, eac
 from __future__ import annotations
 
 import threading
-from queue import Empty, SimpleQueue
+from collections import deque
 from typing import Any, Final, Protocol
 
 from ftpd.disks import Disk
@@ -39,50 +39,52 @@ class Crew:
         self._reactor: Any = reactor
         self._name = name
         self._size = size
-        self._loads: SimpleQueue[Load] = SimpleQueue()
-        self._lock = threading.Lock()  # of the two counts, and of what a thread that leaves must not miss
+        self._loads: deque[Load] = deque()
+        # Of loads and counts.  No SimpleQueue: its `get` may forget its timeout where another thread was quicker (CPython 3.11).
+        self._changed = threading.Condition(threading.Lock())
         self._threads = 0
         self._under_way = 0
 
     @property
     def is_awaited(self) -> bool:
         """Whether a load waits for a thread; asked in threads."""
-        return not self._loads.empty()
+        return bool(self._loads)
 
     def take(self, load: Load) -> None:
         """Have *load* carried, once.  Raises `RuntimeError` where there is no thread, and none can be started."""
-        with self._lock:
+        with self._changed:
             self._under_way += 1
+            self._loads.append(load)
             is_short = self._threads < min(self._under_way, self._size)
             self._threads += is_short
-            self._loads.put(load)  # within, or a thread that leaves could miss it
+            self._changed.notify()
         if is_short:
-            try:
-                threading.Thread(target=self._work, name=self._name, daemon=True).start()
-            except RuntimeError:  # the machine has no more threads: those that are here carry it
-                with self._lock:
-                    self._threads -= 1
-                    if not self._threads:
-                        self._loads.get_nowait()
-                        self._under_way -= 1
-                        raise
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        try:
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        except RuntimeError:  # the machine has no more threads: those that are here carry it
+            with self._changed:
+                self._threads -= 1
+                if not self._threads:
+                    self._loads.clear()  # it is alone: what came before had a thread
+                    self._under_way = 0
+                    raise
 
     def _work(self) -> None:
         while (load := self._next()) is not None:
             load.carry(self)
-            with self._lock:
+            with self._changed:
                 self._under_way -= 1
             self._reactor.callFromThread(load.carried)
 
     def _next(self) -> Load | None:
-        while True:
-            try:
-                return self._loads.get(timeout=_IDLE_SECONDS)
-            except Empty:
-                with self._lock:
-                    if self._loads.empty():
-                        self._threads -= 1
-                        return None
+        with self._changed:
+            if self._changed.wait_for(lambda: self._loads, _IDLE_SECONDS):
+                return self._loads.popleft()
+            self._threads -= 1
+            return None
 
 
 class Crews:

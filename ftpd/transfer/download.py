@@ -25,6 +25,7 @@ class Download(Carried[C]):
     def __init__(self, crews: Crews, connection: C, descriptor: int, end: int, wanted: Wanted) -> None:
         super().__init__(crews, connection, descriptor, wanted)
         self._end_offset = end
+        self._has_lent_pages = False  # of the file, to the socket
         self._finishing: Deferred[None] | None = None
 
     @property
@@ -61,9 +62,9 @@ class Download(Carried[C]):
         self._finishing.addCallbacks(self._delivered, self._undelivered)
 
     def _delivered(self, _: None) -> None:
-        # Sent pages are the file's own until they are acknowledged: those that a truncation cut meanwhile went out as zeros.
+        # Lent pages are the file's own until they are acknowledged: those that a truncation cut meanwhile went out as zeros.
         try:
-            is_whole = os.fstat(self._file).st_size >= self._end_offset
+            is_whole = not self._has_lent_pages or os.fstat(self._file).st_size >= self._end_offset
         except OSError as error:
             self.end_local_fault(error)
             return

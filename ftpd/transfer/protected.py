@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from ftpd.disks import read_cached
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import AGAIN, DONE, READABLE, WRITABLE, Ended
 from ftpd.transfer.crew import Crews
@@ -74,7 +73,11 @@ class SendProtected(Download[TLSConnection]):
     def _read(self, buffer: memoryview) -> int | None:
         """Fill *buffer*; return how many bytes, None where the disk would have to be waited for here."""
         try:
-            read = os.preadv(self._file, [buffer], self._offset) if self.is_away else read_cached(self._file, buffer, self._offset)
+            read = (
+                os.preadv(self._file, [buffer], self._offset)
+                if self.is_away
+                else self._disk.read_cached(self._file, buffer, self._offset)
+            )
         except OSError as error:
             raise Ended(Outcome.LOCAL_FAULT, error) from error
         if read == 0:

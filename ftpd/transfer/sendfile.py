@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from ftpd.disks import is_cached, read_cached
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import AGAIN, DONE, INLINE_BYTES, WRITABLE, Ended
 from ftpd.transfer.crew import Crews
@@ -48,10 +47,22 @@ class SendFile(Download[SocketConnection]):
             return DONE
         return AGAIN if sent == count else WRITABLE
 
+    def complete(self) -> None:
+        try:
+            is_delivered = self._connection.is_delivered_at_once()
+        except OSError as error:
+            self.end_peer_fault(error)
+            return
+        if is_delivered:
+            self._delivered(None)  # as most small files are: no Deferred for them
+        else:
+            super().complete()
+
     def _send(self, count: int) -> int:
         """Send up to *count* bytes and return how many went, 0 where the socket takes none."""
         if self._is_refused:
             return self._send_copied(count)
+        self._has_lent_pages = True
         try:
             sent = os.sendfile(self._connection.fileno(), self._file, self._offset, count)
         except BlockingIOError:
@@ -78,9 +89,9 @@ class SendFile(Download[SocketConnection]):
         """As `_send`, but None where the disk would have to be waited for."""
         try:
             if count <= _COPIED_BYTES:
-                read = read_cached(self._file, scratch.plain[:count], self._offset)
+                read = self._disk.read_cached(self._file, scratch.plain[:count], self._offset)
                 return None if read is None else self._send_read(scratch.plain[:read])
-            if not is_cached(self._file, self._offset, count):
+            if not self._disk.is_cached(self._file, self._offset, count):
                 return None
         except OSError as error:
             raise Ended(Outcome.LOCAL_FAULT, error) from error
@@ -91,7 +102,8 @@ class SendFile(Download[SocketConnection]):
         if not data:
             raise shrunk()
         try:
-            return self._connection.send_some(data)
+            send = self._connection.send_last if len(data) == self.left else self._connection.send_some
+            return send(data)
         except BlockingIOError:
             return 0
         except OSError as error:

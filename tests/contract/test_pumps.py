@@ -111,7 +111,7 @@ class TestCopyOut(SenderContract):
 
 
 class TestCopyIn(ReceiverContract):
-    ahead_bytes = PIECE  # nobody knows how much is there before it is received
+    under_way_bytes = PIECE
 
     def make_pump(self, reactor: Any, connection: SocketConnection, file: DiskFile, wanted: Wanted) -> Pump:
         return CopyIn(reactor, connection, file, wanted)

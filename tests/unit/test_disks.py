@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from ftpd import disks
-from ftpd.disks import Disk, disk_of, read_cached
+from ftpd.disks import Disk, disk_of
 
 T = TypeVar("T")
 
@@ -67,35 +67,35 @@ def answers(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 def test_what_is_in_memory_is_read(file: int) -> None:
     buffer = bytearray(4)
-    assert (read_cached(file, buffer, 3), bytes(buffer)) == (4, b"3456")
+    assert (disk_of(file).read_cached(file, buffer, 3), bytes(buffer)) == (4, b"3456")
 
 
 def test_the_end_of_a_file_is_no_wait(file: int) -> None:
-    assert [read_cached(file, bytearray(4), 8), read_cached(file, bytearray(4), 10)] == [2, 0]
+    assert [disk_of(file).read_cached(file, bytearray(4), 8), disk_of(file).read_cached(file, bytearray(4), 10)] == [2, 0]
 
 
 def test_what_is_not_in_memory_is_none(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.EAGAIN)
-    assert read_cached(file, bytearray(4), 0) is None
+    assert disk_of(file).read_cached(file, bytearray(4), 0) is None
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_disk_that_cannot_be_asked_is_none(file: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, number)
     monkeypatch.setattr(disk_of(file), "is_memory", False)
-    assert read_cached(file, bytearray(4), 0) is None
+    assert disk_of(file).read_cached(file, bytearray(4), 0) is None
 
 
 def test_a_file_system_in_memory_cannot_be_asked_and_is_read(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.EOPNOTSUPP)
     monkeypatch.setattr(disk_of(file), "is_memory", True)
-    assert read_cached(file, bytearray(4), 0) == 4
+    assert disk_of(file).read_cached(file, bytearray(4), 0) == 4
 
 
 def test_a_fault_of_the_disk_is_raised(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.EIO)
     with pytest.raises(OSError, match="Input/output"):
-        read_cached(file, bytearray(4), 0)
+        disk_of(file).read_cached(file, bytearray(4), 0)
 
 
 @pytest.fixture(autouse=True)

@@ -645,7 +645,7 @@ def test_what_is_not_in_memory_is_read_in_a_thread(counted: tuple[Disk, Counting
     disk, threads = counted
     disk.put("/a", b"x")
     threads.calls = 0
-    monkeypatch.setattr("ftpd.storage.local_file.is_cached", lambda *_: False)
+    monkeypatch.setattr("ftpd.disks.Disk.is_cached", lambda *_: False)
     assert disk.get("/a") == b"x"
     assert threads.calls == 1
 

@@ -177,6 +177,22 @@ def test_load_that_comes_as_the_last_thread_leaves_is_carried(reactor: Reactor, 
         assert load.is_carried
 
 
+def test_threads_end_also_where_another_was_quicker(reactor: Reactor, monkeypatch: pytest.MonkeyPatch, threads: Started) -> None:
+    """They are woken for loads that others have taken just as their time runs out."""
+    monkeypatch.setattr(crews, "_IDLE_SECONDS", 0.001)
+    crew = Crew(reactor, "test-crew", 4)  # type: ignore[arg-type]
+    for _ in range(500):
+        loads = [Load() for _ in range(6)]
+        for load in loads:
+            crew.take(load)
+        for _ in loads:
+            reactor.next_call()
+        assert all(load.is_carried for load in loads)
+    for thread in threads():
+        thread.join(SECONDS)
+    assert threads() == []
+
+
 def test_machine_without_threads_refuses_the_load(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patches:
         patches.setattr(threading.Thread, "start", _refused)

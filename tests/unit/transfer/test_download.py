@@ -70,8 +70,9 @@ def test_file_that_cannot_be_asked_for_its_size_is_our_fault(room: Callable[[int
     def fail(number: int) -> Any:
         raise OSError(5, "Input/output error")
 
-    here = room(10)
+    here = room(100 * KIB)
     pump = here.pump()
+    pump._has_lent_pages = True
     with monkeypatch.context() as patches:
         patches.setattr(os, "fstat", fail)
         result = drive(here.reactor, pump.start(), here.line.read)

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
+from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost, NoSpace
 from ftpd.spi import Wanted
 from ftpd.testing.gate import Gate
 from ftpd.testing.paces import CountedPace
 from ftpd.testing.pump_contract import DiskFile, TLSLine, crews_of, drive, opened, pattern, private_reactor, turn
-from ftpd.transfer import carried, protected
+from ftpd.transfer import carried
 from ftpd.transfer.protected import ReceiveProtected, SendProtected
 from ftpd.transfer.tunnel import Truncated, TunnelBroken
 from ftpd.values import Outcome
@@ -129,7 +130,7 @@ def test_damaged_record_in_a_download_is_the_peers_fault(room: Rooms) -> None:
 
 def test_file_that_is_not_in_memory_is_read_by_a_thread(room: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     here = room(SMALL)
-    monkeypatch.setattr(protected, "read_cached", lambda *_: None)
+    monkeypatch.setattr(Disk, "read_cached", lambda *_: None)
     pump = here.download()
     done = pump.start()
     assert pump.is_away

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ftpd.disks import read_cached
+from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
 from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, turn
@@ -101,6 +101,7 @@ def test_network_that_times_out_is_the_peers_fault(send: Send, monkeypatch: pyte
 
     monkeypatch.setattr(os, "sendfile", fail)
     monkeypatch.setattr(SocketConnection, "send_some", fail)
+    monkeypatch.setattr(SocketConnection, "send_last", fail)
     result, _ = send(data)
     assert (result.outcome, result.moved) == (Outcome.PEER_FAULT, 0)
     assert isinstance(result.error, TimeoutError)
@@ -116,7 +117,11 @@ def test_file_that_shrinks_on_a_file_system_without_sendfile_is_our_fault(
     assert (result.outcome, type(result.error)) == (Outcome.LOCAL_FAULT, IntegrityLost)
 
 
-def test_file_cut_while_its_last_bytes_were_under_way_is_our_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("copied_bytes", [0, 64 * 1024], ids=["lent pages", "copied"])
+def test_file_cut_while_its_last_bytes_were_under_way_is_our_fault_where_they_were_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied_bytes: int
+) -> None:
+    monkeypatch.setattr(sendfile, "_COPIED_BYTES", copied_bytes)
     (tmp_path / "file").write_bytes(pattern(6000))
     with private_reactor() as reactor, closing(Line(reactor, is_narrow=True)) as line, opened(tmp_path / "file") as file:
         pump = pump_of(reactor, line, file)
@@ -128,15 +133,18 @@ def test_file_cut_while_its_last_bytes_were_under_way_is_our_fault(tmp_path: Pat
         assert pump.moved == 6000
         os.truncate(tmp_path / "file", 5000)
         result = drive(reactor, done, line.read)
-    assert (result.outcome, type(result.error)) == (Outcome.LOCAL_FAULT, IntegrityLost)
+        if copied_bytes:
+            assert (result.outcome, line.read_all()) == (Outcome.FINISHED, pattern(6000))
+        else:
+            assert (result.outcome, type(result.error)) == (Outcome.LOCAL_FAULT, IntegrityLost)
 
 
 @pytest.mark.parametrize("data", [COPIED, INLINE], ids=["copied", "inline"])
 def test_file_that_is_not_in_memory_is_never_waited_for_on_the_reactor_thread(
     send: Send, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    monkeypatch.setattr(sendfile, "read_cached", lambda *_: None)
-    monkeypatch.setattr(sendfile, "is_cached", lambda *_: False)
+    monkeypatch.setattr(Disk, "read_cached", lambda *_: None)
+    monkeypatch.setattr(Disk, "is_cached", lambda *_: False)
     calls = noting(monkeypatch, "sendfile")
     result, received = send(data)
     assert (result.outcome, received) == (Outcome.FINISHED, data)
@@ -145,10 +153,10 @@ def test_file_that_is_not_in_memory_is_never_waited_for_on_the_reactor_thread(
 
 
 def test_file_of_which_the_end_is_not_in_memory_is_finished_by_a_thread(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_beginning(descriptor: int, buffer: memoryview, offset: int) -> int | None:
-        return read_cached(descriptor, buffer[: max(0, 10_000 - offset)], offset) if offset < 10_000 else None
+    def read_beginning(_: Disk, descriptor: int, buffer: memoryview, offset: int) -> int | None:
+        return os.preadv(descriptor, [buffer[: max(0, 10_000 - offset)]], offset) if offset < 10_000 else None
 
-    monkeypatch.setattr(sendfile, "read_cached", read_beginning)
+    monkeypatch.setattr(Disk, "read_cached", read_beginning)
     calls = noting(monkeypatch, "sendfile")
     result, received = send(COPIED)
     assert (result.outcome, received) == (Outcome.FINISHED, COPIED)
