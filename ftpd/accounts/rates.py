@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakMethod, WeakSet, WeakValueDictionary
 
 import attrs
 
@@ -54,12 +54,15 @@ class Rates:
         self._server: dict[Way, Bucket] = {way: Bucket(clock) for way in _WAYS}
         self._accounts: WeakValueDictionary[_Key, _AccountBuckets] = WeakValueDictionary()
         self._sessions: WeakSet[SessionRates] = WeakSet()
-        self._observers: list[Callable[[], None]] = []
+        self._observers: list[WeakMethod[Callable[[], None]]] = []
         self._apply()
 
     def observe(self, observer: Callable[[], None]) -> None:
-        """Have *observer* called after each change: transfers that nothing limited so far are its business."""
-        self._observers.append(observer)
+        """Have *observer*, a method, called after each change as long as its object lives.
+
+        Transfers that nothing limited so far are its business.
+        """
+        self._observers.append(WeakMethod(observer))
 
     @property
     def settings(self) -> RateSettings:
@@ -109,8 +112,10 @@ class Rates:
         holders: Iterable[_AccountBuckets | SessionRates] = (*self._accounts.values(), *self._sessions)
         for holder in holders:
             holder.apply()
-        for observer in self._observers:
-            observer()
+        self._observers = [reference for reference in self._observers if reference() is not None]
+        for reference in self._observers:
+            if (observer := reference()) is not None:
+                observer()
 
 
 class _AccountBuckets:

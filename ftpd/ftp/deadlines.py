@@ -48,6 +48,8 @@ class Deadlines:
         while self._due:
             owner, (due, expire) = next(iter(self._due.items()))
             if due > now:
+                if self._timer is not None:  # what has expired has set a new one, which is due after this
+                    self._timer.cancel()
                 self._timer = self._reactor.callLater(due - now, self._ring)
                 return
             del self._due[owner]

@@ -110,7 +110,7 @@ class LocalDirectory:
         at_most = min(at_most, self._growing)
         self._growing *= 2
         if self._is_first and self._lane.is_quick and self._listed.knows(self._directory.number):
-            told = await self._lane.quick(lambda: tell(self._visible(at_most)))
+            told = await self._lane.quick(lambda: tell(self._visible(at_most)), holding=self._directory)
         else:
             told = await self._lane.blocking(lambda: tell(self._visible(at_most)), holding=self._directory)
             self._note_listed()

@@ -532,7 +532,7 @@ class LocalUpload:
             with errors_about(self.path):
                 if self._lane.is_quick:
                     with suppress(Lengthy):
-                        return await self._lane.quick(partial(function, is_inline=True))
+                        return await self._lane.quick(partial(function, is_inline=True), holding=self._file)
                 threaded = partial(function, is_inline=False)
                 return await shielded(self._lane.blocking(_unlocking, self._draft.number, threaded, holding=self._file))
         finally:

@@ -1,7 +1,7 @@
 """The room for speed: sockets and descriptors, no protocol.
 
 `descriptor` is the socket the reactor calls, `choose` picks the pump, and each pump is a file: `sendfile` and `receive` move bytes
-between a socket in clear and a file descriptor, `copy` moves anything else.  Every pump fulfils `spi.Pump` and judges how it ended.
+between a socket in clear and a file descriptor, `protected` over TLS, `copy` moves anything else.  Every pump fulfils `spi.Pump` and judges how it ended.
 """
 
 from ftpd.transfer.choose import choose_download, choose_upload

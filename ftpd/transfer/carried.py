@@ -10,6 +10,7 @@ Apart from the pumps, which say only what one step is.  The reactor waits for so
 from __future__ import annotations
 
 import select
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple
@@ -33,7 +34,8 @@ AGAIN: Final = 1 << 16  # it could go on at once
 
 INLINE_BYTES: Final = 256 * 1024  # a step on the reactor thread: 60 us of sendfile, 150 us of recv and write
 SLICE_BYTES: Final = 1024 * 1024  # a step in a thread, and what a cancel may have to wait for
-_TURN_BYTES: Final = 4 * 1024 * 1024  # what a thread moves of one transfer while others wait
+_TURN_BYTES: Final = 4 * 1024 * 1024  # what a thread moves of one transfer while others wait, or less where that takes so long:
+_TURN_SECONDS: Final = 0.05
 _PATIENCE_MS: Final = (
     5  # for a socket that ran dry, asked a few times before the reactor waits for it: a hop costs as much as 100 KiB
 )
@@ -71,7 +73,7 @@ class Carried(Course, Generic[C]):
     """Move bytes between *connection* and the open file *descriptor* in steps.
 
     A pump defines `step`, `complete` and `watch`, and may define `enter` and `leave`.  Neither the connection nor the file may be closed
-    before the end is told: while a thread works on them, a cancel has to wait for the end of its step.
+    before the end is told: while a thread works on them, a cancel has to wait for the end of its step.  One that waits for a thread waits no more.
     """
 
     def __init__(self, crews: Crews, connection: C, descriptor: int, wanted: Wanted) -> None:
@@ -215,10 +217,12 @@ class Carried(Course, Generic[C]):
 
     def _flow(self, crew: Crew) -> int:
         """Make steps while bytes flow; return what the next one needs."""
-        asked = 0
+        asked, ends_at = 0, time.monotonic() + _TURN_SECONDS
         while self._verdict is None:
+            if crew.is_awaited and (self._budget <= 0 or time.monotonic() >= ends_at):
+                return AGAIN
             if self._budget <= 0:
-                if self._pace is not None or crew.is_awaited:
+                if self._pace is not None:
                     return AGAIN
                 self._budget = _TURN_BYTES
             need = self.step(min(SLICE_BYTES, self._budget))
@@ -274,6 +278,9 @@ class Carried(Course, Generic[C]):
         self.go_on()
 
     def _end(self, outcome: Outcome, error: Exception | None) -> None:
+        # Where it still stands in line it is nobody's: the disk may hang, and its threads never come back.
+        if self._is_away and self._crews.of(self._disk).withdraw(self):
+            self._is_away = False
         if not self._is_away:
             super()._end(outcome, error)
         elif self._verdict is None:

@@ -61,6 +61,16 @@ class Crew:
         if is_short:
             self._start_thread()
 
+    def withdraw(self, load: Load) -> bool:
+        """Take back *load*, which then will not be told of; False where a thread has it, or has had it."""
+        with self._changed:
+            try:
+                self._loads.remove(load)
+            except ValueError:
+                return False
+            self._under_way -= 1
+            return True
+
     def _start_thread(self) -> None:
         try:
             threading.Thread(target=self._work, name=self._name, daemon=True).start()

@@ -52,7 +52,7 @@ class Download(Carried[C]):
         return self.moved - self._connection.unacknowledged()
 
     def enter(self) -> None:
-        if self.left > 0:
+        if self.left > 0 and hasattr(os, "posix_fadvise"):  # not on macOS
             os.posix_fadvise(self._file, self._offset, self.left, os.POSIX_FADV_SEQUENTIAL)  # twice the read-ahead
 
     def complete(self) -> None:

@@ -24,6 +24,11 @@ from ftpd.transfer.stream import Stream
 __all__ = ["StreamListener"]
 
 _MOST_ACCEPTS: Final = 32  # in one turn of the reactor: a burst of clients must not stop those who are here
+_KEEPALIVE: Final = [  # seconds of silence, seconds between two questions, questions without an answer: gone after two and a half minutes
+    (getattr(sockets, name), value)
+    for name, value in (("TCP_KEEPIDLE", 75), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 5))
+    if hasattr(sockets, name)
+]
 _ANY: Final = ("0.0.0.0", "::")  # all addresses of the machine
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REST_SECONDS: Final = 0.2  # before the next try: the socket stays readable, and the reactor would ask without end
@@ -46,11 +51,14 @@ class StreamListener:
         self._refusal = refusal
         self._quiet_until = 0.0
         self._resting: DelayedCall | None = None
-        # Accepted sockets inherit these.  No delay: else a 226 waits for the acknowledgement of the 150, 40 ms a file.  Urgent bytes stay in
-        # line, or Telnet's are lost.
+        # Accepted sockets inherit these; docs/performance.md has what each is worth.  No delay: else a 226 waits for the acknowledgement of
+        # the 150, 40 ms a file.  Urgent bytes stay in line, or Telnet's are lost.  Keepalive: a control connection is silent while a file
+        # moves, and routers forget those that are silent for minutes; and a client that is gone is noticed, while Linux waits for two hours.
         socket.setblocking(False)
         socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            socket.setsockopt(sockets.IPPROTO_TCP, option, value)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_OOBINLINE, 1)
         self._family = int(socket.family)
         self._spare = _open_spare()

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import Final
 
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import AGAIN, DONE, READABLE, Ended
 from ftpd.transfer.crew import Crews
 from ftpd.transfer.descriptor import SocketConnection
-from ftpd.transfer.pipe import lent_pipe
+from ftpd.transfer.pipe import NoPipe, lent_pipe
 from ftpd.transfer.scratch import scratch
 from ftpd.transfer.upload import LOW_WATER, Upload, took_nothing
 from ftpd.values import Outcome
@@ -28,13 +29,16 @@ class Receive(Upload[SocketConnection]):
 
     def __init__(self, crews: Crews, connection: SocketConnection, descriptor: int, wanted: Wanted) -> None:
         super().__init__(crews, connection, descriptor, wanted)
-        self._is_refused = False
+        self._is_refused = not hasattr(os, "splice")  # Linux
 
     def watch(self, need: int) -> None:
         self._connection.watch_reading(self.go_on)
 
     def step(self, most: int) -> int:
-        return self._splice(most) if self.is_away and not self._is_refused else self._copy(most)
+        if self.is_away and not self._is_refused:
+            with suppress(NoPipe):  # an upload under way shall not end because others took the last descriptors
+                return self._splice(most)
+        return self._copy(most)
 
     def _copy(self, most: int) -> int:
         try:

@@ -36,6 +36,7 @@ _MOST_ANSWERS: Final = (
 _MOST_MARKS: Final = 64  # 16 MiB on the way
 _QUICKACK: Final = getattr(sockets, "TCP_QUICKACK", None)  # Linux; it does not last, so that it is set for each wait
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)  # Linux
+_HANDSHAKE_BYTES: Final = 32 * 1024  # at a time
 _SMALL_PIECE: Final = 64 * 1024
 _EMPTY: Final = memoryview(b"")
 _LISTENING: Final = object()  # what a step returns that is to be called when the socket can be read or written,
@@ -327,7 +328,8 @@ class TLSConnection:
     def _take(self) -> bool:
         """Give the tunnel what is there, one system call's worth; return whether there was something."""
         try:
-            count = self._below.receive_into(scratch.wire)
+            # OpenSSL's memory grows to what it is fed, and stays: a stranger shall not make it grow, nor a thousand uploads by a MiB each.
+            count = self._below.receive_into(scratch.wire[: WIRE_BYTES if self._tunnel.is_established else _HANDSHAKE_BYTES])
         except BlockingIOError:
             return False
         self._is_at_end = not count

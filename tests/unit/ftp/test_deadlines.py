@@ -77,6 +77,19 @@ def test_nothing_is_left_in_the_reactor_once_the_time_of_all_has_passed(clock: C
     assert clock.getDelayedCalls() == []
 
 
+def test_one_that_is_set_as_another_expires_needs_no_second_timer(clock: Clock, deadlines: Deadlines, rung: list[str]) -> None:
+    deadlines.set("one", lambda: deadlines.set("next", lambda: rung.append("next")))
+    clock.advance(10)
+    deadlines.set("other", lambda: rung.append("other"))
+    clock.advance(20)
+    assert len(clock.getDelayedCalls()) == 1
+    clock.advance(10)
+    assert rung == ["other"]
+    clock.advance(20)
+    assert rung == ["other", "next"]
+    assert clock.getDelayedCalls() == []
+
+
 def test_closing_forgets_them_and_their_timer(clock: Clock, deadlines: Deadlines, rung: list[str]) -> None:
     deadlines.set("one", lambda: rung.append("one"))
     deadlines.close()

@@ -97,6 +97,7 @@ class Line(Crew):
         super().__init__(reactor, "line")  # type: ignore[arg-type]  # nothing here is watched
         self.standing: list[Any] = []
         self.is_wanted = False
+        self.has_threads = True  # so that whatever it takes is at work at once
 
     @property
     def is_awaited(self) -> bool:
@@ -104,6 +105,12 @@ class Line(Crew):
 
     def take(self, load: Any) -> None:
         self.standing.append(load)
+
+    def withdraw(self, load: Any) -> bool:
+        if self.has_threads:
+            return False
+        self.standing.remove(load)
+        return True
 
     def carry(self) -> None:
         """Have the first load carried, as a thread does; its `carried` follows by `Reactor.run_calls`."""
@@ -366,6 +373,39 @@ def test_cancel_wins_over_what_the_thread_met_meanwhile(room: Rooms, met: Any) -
     assert [(result.outcome, result.error) for result in one.results] == [(Outcome.CANCELLED, None)]
     assert (one.connection.reading, one.connection.writing) == (None, None)
     assert one.reactor.getDelayedCalls() == []
+
+
+def test_cancel_of_a_load_that_still_stands_in_line_is_told_at_once(room: Rooms) -> None:
+    one = room(AGAIN)
+    one.line.has_threads = False
+    done = one.start()
+    assert one.pump.is_away
+    done.cancel()
+    assert one.outcomes == [Outcome.CANCELLED]
+    assert one.line.standing == []
+    assert one.reactor.getDelayedCalls() == []
+
+
+def test_load_that_no_thread_has_taken_for_too_long_is_told_of_the_storage(room: Rooms) -> None:
+    one = room(AGAIN)
+    one.line.has_threads = False
+    one.start()
+    one.reactor.pump([STALL / 4] * 4)
+    assert [(result.outcome, type(result.error)) for result in one.results] == [(Outcome.LOCAL_FAULT, Unavailable)]
+    assert one.line.standing == []
+
+
+def test_what_was_granted_is_given_back_by_a_load_that_stands_in_line(room: Rooms) -> None:
+    pace = CountedPace(10 * MIB)
+    one = room(AGAIN, pace=pace)
+    one.line.has_threads = False
+    done = one.start()
+    one.reactor.advance(0.001)
+    assert one.pump.is_away
+    assert pace.allowed > 0
+    done.cancel()
+    assert one.outcomes == [Outcome.CANCELLED]
+    assert pace.allowed == 0
 
 
 def test_first_verdict_counts(room: Rooms) -> None:

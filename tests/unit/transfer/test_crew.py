@@ -155,6 +155,51 @@ def test_crew_is_awaited_while_a_load_has_no_thread(reactor: Reactor, crew: Crew
         reactor.next_call()
 
 
+def test_load_without_a_thread_can_be_withdrawn(reactor: Reactor, crew: Crew) -> None:
+    loads = [Load(is_released=False) for _ in range(4)]
+    for load in loads:
+        crew.take(load)
+    for load in loads[:3]:
+        assert load.began.wait(SECONDS)
+    assert crew.withdraw(loads[3])
+    assert not crew.is_awaited
+    for load in loads[:3]:
+        load.released.set()
+        reactor.next_call()
+    assert not loads[3].began.is_set()
+    assert not loads[3].is_carried
+
+
+def test_load_that_a_thread_has_or_had_cannot_be_withdrawn(reactor: Reactor, crew: Crew) -> None:
+    load = Load(is_released=False)
+    crew.take(load)
+    assert load.began.wait(SECONDS)
+    assert not crew.withdraw(load)
+    load.released.set()
+    reactor.calls.get(timeout=SECONDS)
+    assert not crew.withdraw(load)
+
+
+def test_withdrawn_load_asks_for_no_thread(reactor: Reactor, crew: Crew, threads: Started) -> None:
+    loads = [Load(is_released=False) for _ in range(4)]
+    for load in loads:
+        crew.take(load)
+    for load in loads[:3]:
+        assert load.began.wait(SECONDS)
+    crew.withdraw(loads[3])
+    for load in loads[:3]:
+        load.released.set()
+        reactor.next_call()
+    for thread in threads():
+        thread.join(SECONDS)
+    last = Load(is_released=False)
+    crew.take(last)
+    assert last.began.wait(SECONDS)
+    assert threads() == [last.thread]
+    last.released.set()
+    reactor.next_call()
+
+
 def test_idle_threads_end_and_new_ones_come(reactor: Reactor, crew: Crew, threads: Started) -> None:
     for _ in range(3):
         load = Load()

@@ -98,6 +98,8 @@ def test_accepted_sockets_have_what_a_control_connection_needs(listener, factory
             ]
             assert all(socket.getsockopt(*option) for option in options)
             assert not os.get_blocking(socket.fileno())
+            keepalive = (sockets.TCP_KEEPIDLE, sockets.TCP_KEEPINTVL, sockets.TCP_KEEPCNT)
+            assert [socket.getsockopt(sockets.IPPROTO_TCP, option) for option in keepalive] == [75, 15, 5]
 
 
 def test_a_factory_may_turn_a_client_away(listener, factory, reactor):
