@@ -41,6 +41,7 @@ from ftpd.storage.local_file import LocalFile, open_regular
 from ftpd.storage.local_upload import DEFAULT_FILE_MODE, Draft, LocalUpload, UploadRules, begin
 from ftpd.storage.mount import Devices
 from ftpd.storage.names import NameRules, is_staging
+from ftpd.storage.replace import replace
 from ftpd.storage.resolve import O_PATH, Resolver, standard_resolver
 from ftpd.storage.root import Ground, Root, View, errors_about
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
@@ -426,7 +427,7 @@ class LocalFilesystem:
             kept_old, kept_new = self._uploads.kept(old.name), self._uploads.kept(new.name)
             view.check_short(staging.size_of(new.directory, kept_new) or 0)
             # A kept part alone is no file to rename: who uploads and then renames would take it for delivered.
-            os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+            replace(old.name, new.name, replaced, old_directory=old.directory, new_directory=new.directory)
             if kept_old is None or kept_new is None or raw_old == raw_new:
                 return
             if staging.size_of(old.directory, kept_old) is not None:

@@ -35,6 +35,7 @@ from ftpd.storage import kernel, staging
 from ftpd.storage.describe import Describe
 from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, shielded
 from ftpd.storage.names import kept_name, numbered, staging_name
+from ftpd.storage.replace import replace
 from ftpd.storage.resolve import Place
 from ftpd.storage.root import Lengthy, View, errors_about
 from ftpd.values import FileInfo, FileKind, WriteMode
@@ -140,7 +141,7 @@ class _Staged:
                 _check_short(own.st_size, 0 if old is None else old.st_size, useless or 0)
             if self.inherit(old):
                 own = os.fstat(self.number)
-            self._rename()
+            self._rename(old)
         except Lengthy:
             raise
         except BaseException:
@@ -167,10 +168,10 @@ class _Staged:
     def close(self) -> None:
         self._place.close()
 
-    def _rename(self) -> None:
+    def _rename(self, old: os.stat_result | None) -> None:
         directory, name = self._place.directory, self._place.name
         if not self.is_exclusive:
-            os.rename(self._staged, name, src_dir_fd=directory, dst_dir_fd=directory)
+            replace(self._staged, name, old, old_directory=directory, new_directory=directory)
             return
         kernel.rename_exclusive(directory, self._staged, name)
 
