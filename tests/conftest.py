@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("ftpd.testing")  # the contract kits say what they found, as tests do
+
 TESTS = Path(__file__).parent
 KINDS = ("unit", "contract", "integration", "fuzz")
 IS_CI = bool(os.environ.get("CI"))

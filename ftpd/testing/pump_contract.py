@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -704,6 +705,12 @@ class Held:
         for _ in range(20):
             turn(self.reactor)
 
+    def wait_until_judged(self) -> None:
+        """Go on until the pump has found that nothing moves."""
+        pump: Any = self.pump
+        with patch.object(pump, "end_stalled", wraps=pump.end_stalled) as judged:
+            self._until(lambda: judged.called, lambda: None)
+
     def finish(self, help_on: Callable[[], None] = lambda: None) -> TransferResult:
         """Let the thread go on, and return the result."""
         self.gate.open()
@@ -817,8 +824,8 @@ class _ThreadedContract(_PumpContract):
         assert (result.outcome, result.moved) == (Outcome.FINISHED, 2 * MIB)
 
     def test_call_that_does_not_return_in_time_is_not_the_peers_fault(self, hold: Any) -> None:
-        held = hold(stall_seconds=_STALL_SECONDS)
-        turns(held.reactor, 2 * _STALL_SECONDS)
+        held = hold(stall_seconds=3 * _STALL_SECONDS)
+        held.wait_until_judged()
         assert held.results == []  # the thread is still there
         result = held.finish()
         assert (result.outcome, type(result.error)) == (Outcome.LOCAL_FAULT, Unavailable)
