@@ -27,6 +27,7 @@ __all__ = [
     "Seconds",
     "Size",
     "Unfit",
+    "Workers",
     "nearest",
     "setting",
 ]
@@ -35,6 +36,7 @@ Seconds = NewType("Seconds", float)  # TOML: 90, "90 s", "5 min", "2 h", "7 d"
 Size = NewType("Size", int)  # bytes; TOML: 4096, "64 KiB", "1 GiB", "2 MB"
 FileMode = NewType("FileMode", int)  # permission bits; TOML: "0644"
 FilePath = NewType("FilePath", str)  # a file or directory of the machine; TOML: relative to the configuration file; "" stays empty
+Workers = NewType("Workers", int)  # a number of processes, -1 for as many as cores; TOML: 2, "cores"
 PortRange: TypeAlias = tuple[int, int]  # first and last, both included; TOML: "49152-65534", [49152, 65534]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network  # TOML: "10.0.0.0/8", "::1"
 
@@ -110,6 +112,7 @@ _SIZE: Final = "a size such as 4096, '64 KiB', '2 MB' or '1 GiB'"
 _MODE: Final = "permission bits in octal, as text, such as '0644'"
 _PORTS: Final = "a range of ports such as '49152-65534' or [49152, 65534], the lower first"
 _NETWORK: Final = "a network or an address such as '10.0.0.0/8' or '::1'"
+_WORKERS: Final = "a number from 0 to 1024, or 'cores'"
 _QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", re.ASCII)
 
 
@@ -189,6 +192,15 @@ def _read_int(value: object, allowed: str = "a whole number") -> int:
     return value
 
 
+def _read_workers(value: object) -> Workers:
+    if value == "cores":
+        return Workers(-1)
+    count = _read_int(value, _WORKERS)
+    if not 0 <= count <= 1024:
+        raise Unfit(_WORKERS)
+    return Workers(count)
+
+
 def _read_float(value: object) -> float:
     return float(_number(value, "a number"))
 
@@ -222,6 +234,7 @@ FORMS: Final[Mapping[Any, Form]] = MappingProxyType(
         Size: Form(_SIZE, _read_size, _show_size),
         FileMode: Form(_MODE, _read_mode, lambda mode: f"{mode:04o}"),
         FilePath: Form("a path, relative to the configuration file", _read_path),
+        Workers: Form(_WORKERS, _read_workers, lambda count: "cores" if count < 0 else count),
         PortRange: Form(_PORTS, _read_ports, lambda ports: f"{ports[0]}-{ports[1]}"),
         Network: Form(_NETWORK, _read_network, str),
     }

@@ -14,7 +14,19 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from ftpd.paths import VirtualPath
-from ftpd.values import Ability, Account, Attributes, FileInfo, Peer, TransferResult, WriteMode
+from ftpd.values import (
+    Ability,
+    Account,
+    Attributes,
+    Failures,
+    FileInfo,
+    Peer,
+    Place,
+    Request,
+    SessionRow,
+    TransferResult,
+    WriteMode,
+)
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -35,6 +47,7 @@ __all__ = [
     "ReadableFile",
     "RowDirectory",
     "RowFormat",
+    "State",
     "Store",
     "StoreThreads",
     "StreamedFile",
@@ -240,6 +253,50 @@ class Accounts(Protocol):
 
     async def account(self, avatar_id: bytes | tuple[()]) -> Account:
         """Return the account of a proven name, `()` meaning anonymous (cred's ANONYMOUS).  Raises `LookupError` where there is none."""
+
+
+class State(Protocol):
+    """What the sessions of one server have in common, however many processes and machines serve it; each worker opens it for itself.
+
+    A login awaits it, a transfer never does.  Times are seconds since the epoch.  Whatever `async` calls raise beside what they say is
+    `Unavailable`: nobody can tell now.
+    """
+
+    async def take(self, session: str, places: Sequence[Place]) -> Place | None:
+        """Take one of each of *places* for *session*, all in one step; where one is full take none, and return the first that is.
+
+        What the session had taken before counts no more, whether it is let in or not.  Exact, whoever else asks at the same moment.
+        """
+
+    def give_back(self, session: str) -> None:
+        """Free what *session* has taken, soon; nobody waits for it."""
+
+    async def fail(self, address: str, *, window: float, most: int, ban: float) -> Failures:
+        """Count a failed login of *address* within *window* seconds since its first; the one that makes *most* bans it for *ban* seconds.
+
+        A *most* of 0 never bans.
+        """
+
+    def banned_until(self, address: str) -> float:
+        """Return until when *address* is banned, as far as it is known here without asking: others' bans are at most a second late."""
+
+    async def report(self, changed: Sequence[SessionRow], gone: Sequence[str]) -> Sequence[Request]:
+        """Tell what this worker's sessions are doing: rows that are new or other than before, and sessions that are over.
+
+        Once a second at most.  Returns what others have asked of this worker since.
+        """
+
+    async def sessions(self) -> Sequence[SessionRow]:
+        """Return the sessions of all workers as last reported, oldest first, each with its `worker`."""
+
+    async def ask(self, request: Request) -> None:
+        """Leave *request* for every worker, to be found with its next report; for one worker where `request.field` is "worker"."""
+
+    async def forget(self, worker: str) -> None:
+        """*worker* is dead: free what its sessions had taken, remove their rows and what it was asked."""
+
+    async def close(self) -> None:
+        """This worker ends; may be called twice.  What its sessions had taken is freed."""
 
 
 class DelayedCall(Protocol):

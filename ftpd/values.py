@@ -236,3 +236,63 @@ class TransferResult:
     seconds: float
     outcome: Outcome
     error: Exception | None = None
+
+
+@attrs.frozen
+class Place:
+    """One of *most* things that sessions take while they last: in all, of an address, of an account; None: any number.
+
+    `key` names what is counted and is the same text in every process.
+    """
+
+    key: str
+    most: int | None
+
+
+@attrs.frozen
+class Failures:
+    """Failed logins of one address: how many within the window, and until when it is banned, in seconds since the epoch; 0.0: it is not."""
+
+    count: int
+    banned_until: float = 0.0
+
+
+@attrs.frozen
+class SessionRow:
+    """One session as others see it (`ftpd who`); times in seconds since the epoch, sizes in bytes.
+
+    `account` is empty before the login.  `command` to `transfer_since` are those of the transfer under way, empty or None without one; `size`
+    is None where nobody knows it.  `heard` is when the client last said something, or its last command ended.
+    """
+
+    session: str
+    address: str
+    port: int
+    listener: str
+    protocol: str
+    since: float
+    heard: float
+    account: str = ""
+    is_anonymous: bool = False
+    host: str = ""
+    client: str = ""
+    tls: str = ""
+    worker: str = ""
+    command: str = ""
+    direction: str = ""
+    path: str = ""
+    size: int | None = None
+    moved: int = 0
+    transfer_since: float | None = None
+
+
+@attrs.frozen
+class Request:
+    """What an operator wants of the sessions that *field*, "session", "account" or "address", says are *value*; or of a worker: field "worker".
+
+    `action` is "kick" (end them with 421) or "drain" (the worker accepts nobody more, and ends when its sessions have).
+    """
+
+    action: str
+    field: str
+    value: str

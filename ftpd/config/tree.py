@@ -17,6 +17,7 @@ from ftpd.accounts.rates import RateSettings
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.ftp.settings import FTPSettings
 from ftpd.logs.settings import LogSettings
+from ftpd.processes.settings import ProcessSettings
 from ftpd.schema import FilePath, Unfit, setting
 from ftpd.tls.settings import CertificateSettings, TLSSettings
 
@@ -137,6 +138,7 @@ class Config:
     accounts: Mapping[str, AccountSettings] = setting(factory=dict, help="What single accounts may do, by name.")
     limits: LimitSettings = setting(factory=LimitSettings, help="How many, how often, and when to turn away.")
     rates: RateSettings = setting(factory=RateSettings, help="How fast; see docs/transfers.md.")
+    process: ProcessSettings = setting(factory=ProcessSettings, help="Processes, their user and their end; see docs/operations.md.")
     log: LogSettings = setting(factory=LogSettings, help="What is written where.")
     extensions: ExtensionSettings = setting(factory=ExtensionSettings, help="Parts of the server that come from elsewhere.")
 
