@@ -50,6 +50,7 @@ __all__ = ["DEFAULT_FILE_MODE", "Draft", "LocalUpload", "UploadRules", "begin"]
 
 DEFAULT_FILE_MODE: Final = 0o666  # what open(2) is commonly given: the umask, or the directory's default ACL, takes away from it
 _MAX_NUMBER: Final = 10_000  # names that UNIQUE tries
+_TELLING: Final = ("st_dev", "st_ino", "st_mode", "st_uid", "st_gid", "st_ctime_ns")
 _ACL: Final = "system.posix_acl_access"
 _IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -104,6 +105,7 @@ class _Staged:
         self.disk: Disk | None = None
         self.is_exclusive = False
         self.reserved: os.stat_result | None = None  # the empty file that holds a UNIQUE name
+        self._heir_of: os.stat_result | None = None  # whose attributes it has, all of them
         self._place = place
         self._staged = staged
         self._rules = rules
@@ -114,6 +116,8 @@ class _Staged:
 
         Return whether anything was set.
         """
+        if old is not None and _is_same(old, self._heir_of):
+            return False
         if old is None or self.reserved is not None or not stat.S_ISREG(old.st_mode):
             if self._rules.file_mode is None:
                 return False
@@ -128,6 +132,7 @@ class _Staged:
         with suppress(OSError):  # no ACL there, no ACLs on this disk, or no /proc
             acl = os.getxattr(b"/proc/self/fd/%d/%s" % (self._place.directory, self._place.name), _ACL, follow_symlinks=False)
             os.setxattr(self.number, _ACL, acl)
+        self._heir_of = old if mode == stat.S_IMODE(old.st_mode) else None
         return True
 
     def publish(self, *, is_inline: bool) -> os.stat_result:
@@ -247,6 +252,11 @@ class _InPlace:
         now = self._place.stat()
         if self._is_new and now is not None and os.path.samestat(now, os.fstat(self.number)):
             os.unlink(self._place.name, dir_fd=self._place.directory)
+
+
+def _is_same(status: os.stat_result, earlier: os.stat_result | None) -> bool:
+    """Whether both are of one file, of which nothing has changed in between: neither owner, mode nor ACL can without its ctime."""
+    return earlier is not None and all(getattr(status, name) == getattr(earlier, name) for name in _TELLING)
 
 
 def begin(
