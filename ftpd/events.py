@@ -43,7 +43,7 @@ class SessionOpened(Event):
 
 @attrs.frozen(kw_only=True)
 class SessionRefused(Event):
-    """A client was turned away at the door: too many sessions, or a banned address."""
+    """A client was turned away at the door: too many sessions, a banned address, or a server that is locked or ending."""
 
     reason: str
 

@@ -25,7 +25,10 @@ class IEventObserver(Interface):
 
 
 class IStoreKind(Interface):
-    """A kind of store, named in `[storage] kind`; found by `extensions.gather`."""
+    """A kind of store, named in `[storage] kind`; found by `extensions.gather`.
+
+    One whose files are in the memory of a process, where no other process sees them, says so by an attribute `is_in_memory`, True.
+    """
 
     name = Attribute("What the setting says, such as 'local'.")
     settings = Attribute("An attrs class made of `schema.setting`; its values come from the `[storage.NAME]` table.")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
+from socket import socket
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import attrs
@@ -36,7 +38,7 @@ from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, Problem, nearest
 from ftpd.sites import Sites, make_checkers, make_store
-from ftpd.spi import DataPorts, Observer, Store, StoreThreads
+from ftpd.spi import DataPorts, Observer, State, Store, StoreThreads
 from ftpd.threads import Pool
 from ftpd.transfer import Crews
 from ftpd.values import Account
@@ -56,50 +58,67 @@ _SWEEP_SECONDS = 86_400.0
 
 
 def make_service(
-    config: Config, reactor: Any, *, checkers: Iterable[Any] = (), login_threads: Pool | None = None, has_late_tls: bool = False
+    config: Config,
+    reactor: Any,
+    *,
+    checkers: Iterable[Any] = (),
+    login_threads: Pool | None = None,
+    has_late_tls: bool = False,
+    sockets: Sequence[socket] = (),
+    state: State | None = None,
 ) -> Server:
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
     service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again,
-    unless clients are asked for one too.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
+    unless clients are asked for one too.  *sockets*, bound and listening, belong to `config.listen` one by one, and *state* is what this process has
+    in common with others; without them it binds its own, and is alone.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
     if problems := list(problems_of(config)):
         raise ConfigError(problems)
     logs = OpenLogs(config.log)
     try:
-        return _wired(config, reactor, logs, list(checkers), login_threads or login_pool(reactor), has_late_tls)
+        given = _Given(list(checkers), login_threads or login_pool(reactor), has_late_tls, sockets, state)
+        return _wired(config, reactor, logs, given)
     except BaseException:
         logs.close()
         raise
 
 
-def _wired(config: Config, reactor: Any, logs: OpenLogs, checkers: list[Any], login_threads: Pool, has_late_tls: bool) -> Server:
+@attrs.frozen
+class _Given:
+    """What `make_service` was given beside the configuration."""
+
+    checkers: list[Any]
+    login_threads: Pool
+    has_late_tls: bool
+    sockets: Sequence[socket]
+    state: State | None
+
+
+def _wired(config: Config, reactor: Any, logs: OpenLogs, given: _Given) -> Server:
     asks_clients = config.tls.clients.certificates != "off"  # then who may log in depends on the files: they are read now
-    certificates = None if has_late_tls and not asks_clients else _certificates(config)
+    certificates = None if given.has_late_tls and not asks_clients else _certificates(config)
     storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
     proved: Callable[[list[Any]], list[Any]] = certificates.proved if certificates is not None else list
-    sites = Sites(config, storage_threads, login_threads, checkers, proved)
+    sites = Sites(config, storage_threads, given.login_threads, given.checkers, proved)
     shared = _Shared(
         sites=sites,
-        limits=Limits(config.limits, reactor),
-        rates=Rates(config.rates, reactor),
+        limits=Limits(config.limits, reactor, given.state),
+        rates=Rates(config.rates, reactor, given.state, config.process.count),
         events=Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)]),
-        data_ports=_make_data_ports(config, reactor),
+        data_ports=_make_data_ports(config, reactor, has_told=bool(given.sockets)),
         commands=_make_commands(config),
         crews=Crews(reactor),
         contexts=certificates.contexts if certificates is not None else _late_contexts(config),
     )
-    return Server(
-        [Listener(listen, _make_factory(config, listen, shared, reactor), reactor) for listen in config.listen],
-        sites.stores,
-        (storage_threads, login_threads),
-        logs,
-        reactor,
-        certificates,
-        shared.rates,
-    )
+    listeners = [
+        Listener(listen, _make_factory(config, listen, shared, reactor), reactor, socket)
+        for listen, socket in zip_longest(config.listen, given.sockets)
+    ]
+    pools = (storage_threads, given.login_threads)
+    return Server(listeners, sites.stores, pools, logs, reactor, certificates, shared.rates, config.process.stop)
 
 
 def _certificates(config: Config) -> Certificates | None:
@@ -204,6 +223,7 @@ class Server(Service):
         clock: Any,
         certificates: Certificates | None,
         rates: Rates,
+        stop_seconds: float,
     ) -> None:
         self.listeners = tuple(listeners)
         self._stores = tuple(stores)
@@ -212,6 +232,7 @@ class Server(Service):
         self._clock = clock
         self._certificates = certificates
         self.rates = rates
+        self._stop_seconds = stop_seconds
         self._next_sweep: IDelayedCall | None = None
 
     def reopen_logs(self) -> None:
@@ -236,8 +257,36 @@ class Server(Service):
         if self._certificates is not None:
             self._certificates.start(self._clock, self._pools[0])
 
+    def drain(self, quiet_seconds: float, most_seconds: float, words: str) -> Deferred[None]:
+        """Stop accepting, and let sessions end by themselves: each that is quiet for *quiet_seconds* is told *words*, with 421.
+
+        After *most_seconds* those that are left are cut.  The Deferred fires when the last is over.  May be called again, to hurry.
+        """
+        factories = [listener.factory for listener in self.listeners]
+        for listener in self.listeners:
+            listener.close()
+        cut = self._clock.callLater(most_seconds, self.cut)
+
+        def over(results: object) -> None:
+            if cut.active():
+                cut.cancel()
+
+        drained = gatherResults([factory.drain(quiet_seconds, words) for factory in factories], consumeErrors=True)
+        return drained.addCallback(over)
+
+    def cut(self) -> None:
+        """End every session now; transfers under way are cancelled."""
+        for listener in self.listeners:
+            listener.factory.close_sessions()
+
+    def sweep(self) -> None:
+        """Remove what uploads have left behind that nobody ended."""
+        for store in self._stores:
+            sweeping: Deferred[None] = Deferred.fromCoroutine(store.sweep())
+            sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
+
     def stopService(self) -> Deferred[None]:
-        """Stop accepting, end the sessions, then free what they used."""
+        """Stop accepting, let transfers finish for a while, end the sessions, then free what they used."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._next_sweep is not None and self._next_sweep.active():
             self._next_sweep.cancel()
@@ -252,15 +301,11 @@ class Server(Service):
     def _sweep(self) -> None:
         """Listings tidy what they list; this is for directories that nobody lists, such as an incoming one."""
         self._next_sweep = self._clock.callLater(_SWEEP_SECONDS, self._sweep)
-        for store in self._stores:
-            sweeping: Deferred[None] = Deferred.fromCoroutine(store.sweep())
-            sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
+        self.sweep()
 
     async def _stop(self) -> None:
         try:
-            for listener in self.listeners:
-                listener.close()
-            await gatherResults([listener.factory.close_sessions() for listener in self.listeners], consumeErrors=True)
+            await self.drain(0, self._stop_seconds, "The server is shutting down; closing.")
         finally:
             for listener in self.listeners:
                 listener.factory.data_ports.close()
@@ -341,7 +386,7 @@ def _find_observers(config: Config) -> Iterable[Observer]:
     return gather(IEventObserver.providedBy, None, config.extensions.directories)
 
 
-def _make_data_ports(config: Config, reactor: Any) -> DataPortFactory:
+def _make_data_ports(config: Config, reactor: Any, *, has_told: bool) -> DataPortFactory:
     """Make the one owner of the passive ports: two would fight for them."""
     passive, timeouts = config.ftp.passive, config.ftp.timeouts
-    return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port)
+    return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port, has_told=has_told)

@@ -6,7 +6,7 @@ Each has a public contract kit in `ftpd.testing`.  Every error of a store is a :
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, runtime_checkable
 
@@ -47,6 +47,7 @@ __all__ = [
     "ReadableFile",
     "RowDirectory",
     "RowFormat",
+    "Served",
     "State",
     "Store",
     "StoreThreads",
@@ -266,13 +267,14 @@ class State(Protocol):
         """Take one of each of *places* for *session*, all in one step; where one is full take none, and return the first that is.
 
         What the session had taken before counts no more, whether it is let in or not.  Exact, whoever else asks at the same moment.
+        After `Unavailable`, or cancelled, it may have taken them all the same: whoever goes on without an answer is counted, and gives back.
         """
 
     def give_back(self, session: str) -> None:
-        """Free what *session* has taken, soon; nobody waits for it."""
+        """Free what *session* has taken, or is taking yet, soon; nobody waits for it.  Of a state that is closed it does nothing."""
 
     async def fail(self, address: str, *, window: float, most: int, ban: float) -> Failures:
-        """Count a failed login of *address* within *window* seconds since its first; the one that makes *most* bans it for *ban* seconds.
+        """Count a failed login of *address* within *window* seconds since its first; the one that makes *most*, and each after it, bans it for *ban* seconds.
 
         A *most* of 0 never bans.
         """
@@ -286,6 +288,13 @@ class State(Protocol):
         Once a second at most.  Returns what others have asked of this worker since.
         """
 
+    async def share(self, uses: Mapping[str, float]) -> Mapping[str, float]:
+        """Tell how much this worker has of what all have together, in the place of what it told before; return the sums over all workers.
+
+        They are there for the keys of *uses* at least.  Amounts are finite and not negative.  Twice a second, while rates hold transfers back;
+        those of a worker that is closed or forgotten count no more.
+        """
+
     async def sessions(self) -> Sequence[SessionRow]:
         """Return the sessions of all workers as last reported, oldest first, each with its `worker`."""
 
@@ -297,6 +306,37 @@ class State(Protocol):
 
     async def close(self) -> None:
         """This worker ends; may be called twice.  What its sessions had taken is freed."""
+
+
+class Served(Protocol):
+    """The sessions of one listener, whatever protocol they speak: each protocol's factory is one.  On the reactor thread only."""
+
+    def drain(self, quiet_seconds: float, words: str = ...) -> Deferred[None]:
+        """Let sessions end by themselves; the Deferred fires when the last is over, those that are not logged in and those in mid handshake included.
+
+        One in which nothing is under way, or waits to be answered, is told *words* and ended once its client has said nothing for so long.
+        0: at once, or after the last reply; transfers are never cut, that is what `close_sessions` is for.  May be called again with a shorter
+        time; cannot be taken back.
+        """
+
+    def lock(self, message: str | None) -> None:
+        """Let no further session in, and tell its client *message*, one line; None: let them in again.  Those inside go on."""
+
+    def kick(self, field: str, value: str, reason: str) -> list[str]:
+        """End the sessions whose *field*, "session", "account" or "address", is *value*, and tell them *reason*, one line; return their ids.
+
+        Transfers are cut, as by `close_sessions`.  An address is an IPv4 or IPv6 address, or a network in CIDR form.  Raises `ValueError` for
+        what is none, and for another field.
+        """
+
+    def rows(self) -> Iterator[SessionRow]:
+        """Yield a row for each session; the same object as the last time as long as it would say the same.
+
+        Those are there that there were at the first, and are not over when it is their turn: it may be taken in several turns of the reactor.
+        """
+
+    def close_sessions(self) -> Deferred[None]:
+        """End every session now, transfers included; the Deferred fires when the last is over."""
 
 
 class DelayedCall(Protocol):

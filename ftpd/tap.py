@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import os
 import signal
-from types import FrameType
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, MultiService
 from twisted.cred.credentials import IAnonymous
 from twisted.cred.strcred import AuthOptionMixin
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
 from ftpd.accounts.settings import AnonymousSettings
-from ftpd.config.load import load_config
 from ftpd.config.rules import warnings_of
+from ftpd.config.source import Overrides, Source
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.login.twisted_plugins import SERVED, foreign_checker
+from ftpd.processes.count import worker_count
 from ftpd.schema import ConfigError, FilePath, Unfit
 from ftpd.service import Server, login_pool, make_service
+from ftpd.signals import Signals
 from ftpd.storage.local import LocalSettings
+
+if TYPE_CHECKING:
+    from ftpd.processes.fleet import Fleet
 
 __all__ = ["Options", "makeService"]
 
@@ -70,12 +76,32 @@ class Options(usage.Options, AuthOptionMixin):
         except ConfigError as error:
             raise usage.UsageError(str(error)) from error
 
-    def _service(self) -> Server:
+    def _service(self) -> Server | Fleet:
         if (self["config"] is None) == (self["root"] is None):
             raise usage.UsageError("give either --config FILE or --root DIR")
-        config = self._file_config() if self["root"] is None else self._root_config()
-        if self["plaintext-passwords"]:
-            config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
+        overrides = Overrides(plaintext_passwords=bool(self["plaintext-passwords"]))
+        if self["root"] is not None:
+            return self._server(overrides.over(self._root_config()))
+        if self._auth or self._listen or self["port"] is not None:
+            raise usage.UsageError("--auth, --listen and --port go with --root; with --config the file says it")
+        source = Source.read(self["config"], overrides)
+        config = source.config()
+        return self._fleet(source, config) if worker_count(config) else self._server(config)
+
+    def _fleet(self, source: Source, config: Config) -> Fleet:
+        from ftpd.processes.fleet import Fleet
+
+        for warning in warnings_of(config):
+            _log.warn("{warning}", warning=warning)
+        return Fleet(source, config, self.reactor, self._lost, forwards_logs=True)
+
+    def _lost(self, error: Exception) -> None:
+        for line in str(error).splitlines():
+            _log.critical("{error}", error=line)
+        with suppress(ReactorNotRunning):
+            self.reactor.stop()
+
+    def _server(self, config: Config) -> Server:
         threads = login_pool(self.reactor)
         checkers = [foreign_checker(description, threads) for description in self._auth]
         if any(IAnonymous in checker.credentialInterfaces for checker in checkers):
@@ -83,11 +109,6 @@ class Options(usage.Options, AuthOptionMixin):
         for warning in warnings_of(config, has_other_logins=bool(checkers)):
             _log.warn("{warning}", warning=warning)
         return make_service(config, self.reactor, checkers=checkers, login_threads=threads)
-
-    def _file_config(self) -> Config:
-        if self._auth or self._listen or self["port"] is not None:
-            raise usage.UsageError("--auth, --listen and --port go with --root; with --config the file says it")
-        return load_config(self["config"])
 
     def _root_config(self) -> Config:
         if not self._auth:
@@ -114,33 +135,10 @@ class Options(usage.Options, AuthOptionMixin):
 def makeService(options: Options) -> IService:
     """Return the service that *options* came to, which also heeds SIGUSR1 and SIGHUP, beside twistd's own."""
     both: Any = MultiService()  # type: ignore[no-untyped-call]
-    options.service.setServiceParent(both)  # type: ignore[no-untyped-call]
-    Signals(options.service, options.reactor).setServiceParent(both)  # type: ignore[no-untyped-call]
+    served = options.service
+    served.setServiceParent(both)  # type: ignore[no-untyped-call]
+    hang_up = served.reload_certificates if isinstance(served, Server) else served.hang_up
+    actions = {signal.SIGUSR1: served.reopen_logs, signal.SIGHUP: hang_up}
+    Signals(options.reactor, actions, chains=True).setServiceParent(both)  # type: ignore[no-untyped-call]
     service: IService = both
     return service
-
-
-class Signals(Service):
-    """While it runs, SIGUSR1 opens the log files of *server* anew and SIGHUP reads its certificates; whoever had a signal before is still told."""
-
-    def __init__(self, server: Server, reactor: Any) -> None:
-        self._reactor = reactor
-        self._actions = {signal.SIGUSR1: server.reopen_logs, signal.SIGHUP: server.reload_certificates}
-        self._former: dict[int, Any] = {}
-
-    def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
-        self._former = {number: signal.signal(number, self._act) for number in self._actions}
-
-    def stopService(self) -> None:
-        super().stopService()  # type: ignore[no-untyped-call]
-        for number, former in self._former.items():
-            signal.signal(number, former)
-
-    def _act(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(
-            self._actions[signal.Signals(number)]
-        )  # a signal arrives anywhere; all else is of the reactor's thread
-        former = self._former[number]
-        if callable(former):
-            former(number, frame)

@@ -1,30 +1,38 @@
 """Who may come in now: sessions in all, per address and per account; failed logins, their delay and bans.
 
-Apart from the login sources, because it is asked before any of them: a banned address costs no hash and learns nothing.  In memory, for one
-process; what logins await is `async`, so that counts shared by several processes can stand behind the same calls.
+Apart from the login sources, because it is asked before any of them: a banned address costs no hash and learns nothing.  The door counts
+the connections of this process and waits for nobody; a login counts in the state that it shares with other processes, where there are any.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 import attrs
 from twisted.logger import Logger
 
-from ftpd.errors import TooManySessions
+from ftpd.accounts.peer import new_session_id
+from ftpd.errors import TooManySessions, Unavailable
 from ftpd.schema import Network, Seconds, setting
-from ftpd.spi import Clock
-from ftpd.values import Account, Peer
+from ftpd.spi import Clock, State
+from ftpd.state.memory import MemoryState
+from ftpd.values import Account, Failures, Peer, Place
 
 __all__ = ["LimitSettings", "Limits", "Visit"]
 
-Key = TypeVar("Key")
-
-_MOST_ADDRESSES: Final = 65_536  # of failed logins remembered, about 20 MB; the one that failed longest ago is forgotten first
 _MOST_DOUBLINGS: Final = 4  # of the delay: with 1 s the fifth failure waits 16 s, and so does every further one
 _LATER: Final = "try again later."
+# What a key of a place begins with, up to the first slash -> what a client hears for whom that place is full.
+_FULL: Final[Mapping[str, str]] = {
+    "all": "Too many connections",
+    "address": "Too many connections from your address",
+    "account": "Too many sessions of this account",
+    "anonymous": "Too many sessions of this account",
+}
 
 
 @attrs.frozen
@@ -52,29 +60,24 @@ class LimitSettings:
     )
 
 
-class _Failures:
-    """Failed logins of one address since `since`; banned until `until`."""
-
-    __slots__ = ("count", "since", "until")
-
-    def __init__(self, since: float) -> None:
-        self.count = 0
-        self.since = since
-        self.until = 0.0
-
-
 class Limits:
-    """The counts behind all visits of one server."""
+    """The counts behind all visits of one server.
+
+    *state* is what this process has in common with others; None: there are no others.  While it cannot be asked, logins go on by what this
+    process knows alone, and the log says so once.
+    """
 
     _log = Logger()
 
-    def __init__(self, settings: LimitSettings, clock: Clock) -> None:
+    def __init__(self, settings: LimitSettings, clock: Clock, state: State | None = None) -> None:
         self.settings = settings
         self._clock = clock
+        self._own = MemoryState(clock)
+        self._shared = state
+        self._is_alone = False  # since the shared state did not answer
+        self._of_all = Place("all", settings.sessions or None)
         self._sessions = 0
-        self._by_address: dict[bytes | str, int] = {}
-        self._by_account: dict[tuple[str, str, bool], int] = {}
-        self._failures: dict[bytes | str, _Failures] = {}
+        self._by_address: dict[str, int] = {}
 
     def open(self, peer: Peer) -> Visit:
         """Count a new session of *peer*; raises `TooManySessions`, with words for the client, where there is no room for it or a ban."""
@@ -82,68 +85,105 @@ class Limits:
         address = self._counted_address(peer)
         self.refuse_banned(address)
         if settings.sessions and self._sessions >= settings.sessions:
-            raise TooManySessions(f"Too many connections; {_LATER}")
+            raise _full("all")
         if address is not None:
             here = self._by_address.get(address, 0)
             if settings.sessions_per_address and here >= settings.sessions_per_address:
-                raise TooManySessions(f"Too many connections from your address; {_LATER}")
+                raise _full("address")
             self._by_address[address] = here + 1
         self._sessions += 1
-        return Visit(self, address)
+        return Visit(self, peer.session or new_session_id(), address)
 
     def now(self) -> float:
         return self._clock.seconds()
 
-    def leave(self, address: bytes | str | None) -> None:
+    def leave(self, address: str | None) -> None:
         """Take back what `open` counted."""
         self._sessions -= 1
         if address is not None:
-            _take(self._by_address, address)
+            if self._by_address[address] == 1:
+                del self._by_address[address]
+            else:
+                self._by_address[address] -= 1
 
-    def enter_account(self, account: Account) -> None:
-        """Count a login; raises `TooManySessions` where the account has no room."""
-        key = _key(account)
-        count = self._by_account.get(key, 0)
-        if account.max_sessions is not None and count >= account.max_sessions:
-            raise TooManySessions(f"Too many sessions of this account; {_LATER}")
-        self._by_account[key] = count + 1
+    async def enter(self, session: str, address: str | None, account: Account) -> None:
+        """Count the login of *session*, and no earlier one of it; raises `TooManySessions` where there is no room for it.
 
-    def leave_account(self, account: Account) -> None:
-        """Take back what `enter_account` counted."""
-        _take(self._by_account, _key(account))
+        Whoever does not see the end of this, or sees it fail, calls `give_back`.
+        """
+        of_account = _place_of(account.is_anonymous, account.host, account.name, account.max_sessions)
+        full = await self._own.take(session, (of_account,))
+        if full is None and self._shared is not None:
+            full = await self._take_shared(self._shared, session, address, of_account)
+        if full is not None:
+            raise _full(full.key)
 
-    def refuse_banned(self, address: bytes | str | None) -> None:
+    def give_back(self, session: str) -> None:
+        """Take back what `enter` counted, or is counting yet."""
+        self._own.give_back(session)
+        if self._shared is not None:
+            self._shared.give_back(session)
+
+    def refuse_banned(self, address: str | None) -> None:
         """Raise `TooManySessions` while *address* is banned."""
-        failures = None if address is None else self._failures.get(address)
-        if failures is not None and self.now() < failures.until:
+        if address is None:
+            return
+        until = self._own.banned_until(address)
+        if self._shared is not None:
+            until = max(until, self._shared.banned_until(address))
+        if until and self.now() < until:
             raise TooManySessions(f"Too many failed logins from your address; {_LATER}")
 
-    def count_failure(self, address: bytes | str | None) -> int:
+    async def count_failure(self, address: str | None) -> int:
         """Count a failed login and return how many the address has in the window; the one too many bans it."""
         if address is None:
             return 0
-        failures = self._recent(address)
-        failures.count += 1
-        if self.settings.failures_per_address and failures.count >= self.settings.failures_per_address:
-            failures.until = self.now() + self.settings.ban_time
+        failures = await self._fail(address)
+        if failures.banned_until:
             self._log.warn(
                 "address {address} banned for {seconds:g} s after {count} failed logins",
-                address=_readable(address),
+                address=address,
                 seconds=self.settings.ban_time,
                 count=failures.count,
             )
         return failures.count
 
-    def _recent(self, address: bytes | str) -> _Failures:
-        failures = self._failures.pop(address, None)
-        if failures is None or self.now() - failures.since >= self.settings.failure_window:
-            failures = _Failures(self.now())
-        while len(self._failures) >= _MOST_ADDRESSES:
-            del self._failures[next(iter(self._failures))]
-        self._failures[address] = failures  # last, so that the dict stays in the order of the last failure
-        return failures
+    async def _take_shared(self, state: State, session: str, address: str | None, of_account: Place) -> Place | None:
+        places = [self._of_all, of_account]
+        if address is not None:
+            places.insert(1, Place(f"address/{address}", self.settings.sessions_per_address or None))
+        try:
+            full = await state.take(session, places)
+        except Unavailable as error:
+            self._go_on_alone(error)
+            return None
+        self._go_on_together()
+        return full
 
-    def _counted_address(self, peer: Peer) -> bytes | str | None:
+    async def _fail(self, address: str) -> Failures:
+        settings = self.settings
+        window, most, ban = settings.failure_window, settings.failures_per_address, settings.ban_time
+        if self._shared is not None:
+            try:
+                failures = await self._shared.fail(address, window=window, most=most, ban=ban)
+            except Unavailable as error:
+                self._go_on_alone(error)
+            else:
+                self._go_on_together()
+                return failures
+        return await self._own.fail(address, window=window, most=most, ban=ban)
+
+    def _go_on_alone(self, error: Unavailable) -> None:
+        if not self._is_alone:
+            self._is_alone = True
+            self._log.error("limits count the sessions of this process alone now: {error}", error=error)
+
+    def _go_on_together(self) -> None:
+        if self._is_alone:
+            self._is_alone = False
+            self._log.info("limits count the sessions of all processes again")
+
+    def _counted_address(self, peer: Peer) -> str | None:
         """What sessions and failures are counted under: an IPv4 address or an IPv6 /64, what one customer is given; None: not at all."""
         if not peer.address:
             return None  # a Unix socket: whoever stands before it is known by its file mode, not by an address
@@ -151,18 +191,19 @@ class Limits:
             parsed = ipaddress.ip_address(peer.address)
             if any(parsed in network for network in self.settings.exempt):
                 return None
-        return peer.address if ":" not in peer.address else socket.inet_pton(socket.AF_INET6, peer.address)[:8]
+        return peer.address if ":" not in peer.address else _network(peer.address)
 
 
 class Visit:
     """One session, from connection to close, as the limits see it."""
 
-    __slots__ = ("_account", "_address", "_admitted_at", "_failures", "_is_open", "_limits")
+    __slots__ = ("_address", "_admitted_at", "_failures", "_has_places", "_is_open", "_limits", "_session")
 
-    def __init__(self, limits: Limits, address: bytes | str | None) -> None:
+    def __init__(self, limits: Limits, session: str, address: str | None) -> None:
         self._limits = limits
+        self._session = session
         self._address = address
-        self._account: Account | None = None
+        self._has_places = False  # or may have, as long as a login is under way
         self._admitted_at = 0.0
         self._failures = 0
         self._is_open = True
@@ -181,7 +222,7 @@ class Visit:
         The wait is reckoned from `admit`, so that the time of the reply does not tell how long the checker took.
         """
         self._failures += 1
-        of_address = self._limits.count_failure(self._address)
+        of_address = await self._limits.count_failure(self._address)
         doublings = min(max(self._failures, of_address) - 1, _MOST_DOUBLINGS)
         delay: float = self._limits.settings.failure_delay * (1 << doublings)
         return min(delay, max(0.0, self._admitted_at + delay - self._limits.now()))
@@ -192,16 +233,22 @@ class Visit:
         return self._failures >= self._limits.settings.login_failures_per_session
 
     async def succeeded(self, account: Account) -> None:
-        """Count the session to *account*; raises `TooManySessions` where that has too many, and is then logged out."""
-        self.logged_out()
-        self._limits.enter_account(account)
-        self._account = account
+        """Count the session to *account*; raises `TooManySessions` where there is no room for it, and is then logged out.
+
+        Ended while it waits, by `close` or by a cancellation, it leaves nothing counted.
+        """
+        self._has_places = True
+        try:
+            await self._limits.enter(self._session, self._address, account)
+        except BaseException:
+            self.logged_out()
+            raise
 
     def logged_out(self) -> None:
         """The session goes on without an account (REIN, or a new USER); may be called twice."""
-        if self._account is not None:
-            self._limits.leave_account(self._account)
-            self._account = None
+        if self._has_places:
+            self._has_places = False
+            self._limits.give_back(self._session)
 
     def close(self) -> None:
         """The session ended; may be called twice."""
@@ -211,15 +258,15 @@ class Visit:
             self._limits.leave(self._address)
 
 
-def _key(account: Account) -> tuple[str, str, bool]:
-    return account.host, account.name, account.is_anonymous
+@lru_cache(maxsize=1024)  # wanted at every login (tests/bench: login)
+def _place_of(is_anonymous: bool, host: str, name: str, most: int | None) -> Place:
+    """Name an account as no other is named: hosts have no slash in their names, and the account's comes last."""
+    return Place(f"{'anonymous' if is_anonymous else 'account'}/{host}/{name}", most)
 
 
-def _take(counts: dict[Key, int], key: Key) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
+def _network(address: str) -> str:
+    return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address)[:8] + bytes(8)) + "/64"
 
 
-def _readable(address: bytes | str) -> str:
-    return address if isinstance(address, str) else f"{ipaddress.IPv6Address(address + bytes(8))}/64"
+def _full(key: str) -> TooManySessions:
+    return TooManySessions(f"{_FULL[key.partition('/')[0]]}; {_LATER}")

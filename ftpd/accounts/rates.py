@@ -6,14 +6,16 @@ Where nothing is limited there is no bucket, and transfers are not asked anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 from weakref import WeakMethod, WeakSet, WeakValueDictionary
 
 import attrs
 
+from ftpd.accounts.portion import Portion
+from ftpd.accounts.shares import Movers, Shares
 from ftpd.schema import Size, setting
-from ftpd.spi import Clock, Pace
+from ftpd.spi import Clock, Pace, State
 from ftpd.transfer.pace import Bucket, TransferPace
 from ftpd.values import Account, AccountRates
 
@@ -44,14 +46,19 @@ class RateSettings:
 class Rates:
     """The rates of one server.  Its factories share it, and may be told of changes at any time, on the reactor's thread.
 
-    A change holds at once, also for transfers under way.
+    A change holds at once, also for transfers under way.  Where *processes* serve together, those of the server and of accounts hold for all of
+    them together, by way of *state*.
     """
 
-    def __init__(self, settings: RateSettings, clock: Clock) -> None:
+    def __init__(self, settings: RateSettings, clock: Clock, state: State | None = None, processes: int = 1) -> None:
         self.clock = clock
+        self.processes = max(1, processes) if state is not None else 1
+        self._shares = Shares(state, clock, self._movers) if state is not None else None
         self._settings = settings
         self._of_accounts: dict[_Key, AccountRates] = {}
+        self._moving: dict[Way, WeakSet[Bucket]] = {way: WeakSet() for way in _WAYS}  # transfers, where others have to know of them
         self._server: dict[Way, Bucket] = {way: Bucket(clock) for way in _WAYS}
+        self._portions = {way: Portion(bucket, clock, way, self.processes) for way, bucket in self._server.items()}
         self._accounts: WeakValueDictionary[_Key, _AccountBuckets] = WeakValueDictionary()
         self._sessions: WeakSet[SessionRates] = WeakSet()
         self._observers: list[WeakMethod[Callable[[], None]]] = []
@@ -92,7 +99,7 @@ class Rates:
         key = _key(account)
         shared = self._accounts.get(key)
         if shared is None:
-            shared = self._accounts[key] = _AccountBuckets(self, self._server)
+            shared = self._accounts[key] = _AccountBuckets(self, self._server, key)
         shared.take_up(account)
         session = SessionRates(self, shared)
         self._sessions.add(session)
@@ -105,13 +112,35 @@ class Rates:
         rate: int = getattr(own, name) or getattr(self._settings, name)
         return rate
 
+    def begin(self, own: Bucket, account: _AccountBuckets, way: Way) -> None:
+        """A transfer begins, with a bucket of its *own*, that something limits."""
+        if self._shares is not None:
+            self._moving[way].add(own)
+            self._shares.wake((self._portions[way], account.portions[way]))
+
+    def _all_portions(self) -> Iterator[dict[Way, Portion]]:
+        yield self._portions
+        for account in self._accounts.values():
+            yield account.portions
+
+    def _movers(self) -> Iterator[Movers]:
+        for way in _WAYS:
+            sessions: dict[Bucket | None, set[Bucket]] = {}  # of each account
+            for own in self._moving[way]:
+                if own.parent is not None:
+                    sessions.setdefault(own.parent.parent, set()).add(own.parent)
+            counts = [(account.portions[way], len(sessions.get(account.buckets[way], ()))) for account in self._accounts.values()]
+            yield Movers(self._portions[way], [(portion, count) for portion, count in counts if count or portion.is_told])
+
     def _apply(self) -> None:
         self._are_set = bool(self._of_accounts) or any(attrs.astuple(self._settings))
-        for way, bucket in self._server.items():
-            bucket.rate = getattr(self._settings, f"server_{way}")
+        for way, portion in self._portions.items():
+            portion.rate = getattr(self._settings, f"server_{way}")
         holders: Iterable[_AccountBuckets | SessionRates] = (*self._accounts.values(), *self._sessions)
         for holder in holders:
             holder.apply()
+        if self._shares is not None and any(map(len, self._moving.values())):
+            self._shares.wake(portion for portions in self._all_portions() for portion in portions.values())
         self._observers = [reference for reference in self._observers if reference() is not None]
         for reference in self._observers:
             if (observer := reference()) is not None:
@@ -121,13 +150,18 @@ class Rates:
 class _AccountBuckets:
     """The buckets of one account, which its sessions keep alive."""
 
-    __slots__ = ("__weakref__", "_rates", "account", "buckets")
+    __slots__ = ("__weakref__", "_rates", "account", "buckets", "portions")
 
     account: Account
 
-    def __init__(self, rates: Rates, server: dict[Way, Bucket]) -> None:
+    def __init__(self, rates: Rates, server: dict[Way, Bucket], key: _Key) -> None:
+        host, name, is_anonymous = key
         self._rates = rates
         self.buckets: dict[Way, Bucket] = {way: Bucket(rates.clock, server[way]) for way in _WAYS}
+        self.portions = {
+            way: Portion(bucket, rates.clock, f"{way}/{host}/{'anonymous' if is_anonymous else 'named'}/{name}", rates.processes)
+            for way, bucket in self.buckets.items()
+        }
 
     def take_up(self, account: Account) -> None:
         """Go by *account*, what the latest login was given."""
@@ -135,8 +169,8 @@ class _AccountBuckets:
         self.apply()
 
     def apply(self) -> None:
-        for way, bucket in self.buckets.items():
-            bucket.rate = self._rates.rate(self.account, "account", way)
+        for way, portion in self.portions.items():
+            portion.rate = self._rates.rate(self.account, "account", way)
 
 
 class SessionRates:
@@ -158,6 +192,7 @@ class SessionRates:
         if not pace.is_limited:
             return None
         self._transfers[way].add(own)
+        self._rates.begin(own, self._account, way)
         return pace
 
     def apply(self) -> None:

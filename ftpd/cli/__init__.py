@@ -1,4 +1,4 @@
-"""The `ftpd` command: serve, check, passwd, cert, sample, completion.
+"""The `ftpd` command: serve, check, passwd, cert, sample, completion, and those of `operating`, which ask a running server.
 
 Apart from what the commands do: they import that when they run, so that help and completion cost no more than click itself.
 Exit codes: 0 for success, also when a signal ends the server; 1 for a failure at run time; 2 for a wrong command line or configuration.
@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ftpd import __version__
-
-if TYPE_CHECKING:
-    from ftpd.schema import Problem
+from ftpd.cli.endings import EXIT_CODES, refuse, told
+from ftpd.cli.operating import COMMANDS
 
 __all__ = ["main"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EXIT_CODES = "Exit codes: 0 success, 1 failure at run time, 2 wrong command line or configuration."
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.group(context_settings=_SETTINGS, epilog=_EXIT_CODES)
+@click.group(context_settings=_SETTINGS, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="ftpd")
 def main() -> None:
     """A file transfer server."""
 
 
-@main.command(epilog="SIGTERM and SIGINT end it with exit code 0; SIGUSR1 opens log files anew.  " + _EXIT_CODES)
+@main.command(epilog="SIGTERM and SIGINT end it with exit code 0; SIGUSR1 opens log files anew.  " + EXIT_CODES)
 @click.argument("directory", required=False, type=click.Path(exists=True, file_okay=False, readable=True))
 @click.option("--config", "config_file", type=_EXISTING_FILE, help="Serve what this file says, instead of a directory.")
 @click.option(
@@ -63,15 +59,15 @@ def serve(
     try:
         from ftpd.cli.serving import Overrides, serve_directory, serve_file
 
-        overrides = Overrides(listen, plaintext_passwords, read_only, log_level)
+        overrides = Overrides(listen, plaintext_passwords, read_only, log_level, has_stderr=True)
         if config_file is not None:
-            sys.exit(_told(lambda: serve_file(config_file, overrides)))
-        sys.exit(_told(lambda: serve_directory(str(directory), user, overrides)))
+            sys.exit(told(lambda: serve_file(config_file, overrides)))
+        sys.exit(told(lambda: serve_directory(str(directory), user, overrides)))
     finally:
         gc.enable()
 
 
-@main.command(epilog=_EXIT_CODES)
+@main.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.Path())
 def check(file: str) -> None:
     """Check the configuration FILE and print the settings in effect.
@@ -80,17 +76,17 @@ def check(file: str) -> None:
     """
     from ftpd.cli.checking import checked
 
-    config, warnings, problems = _told(lambda: checked(file))
+    config, warnings, problems = told(lambda: checked(file))
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if problems:
-        _refuse(problems)
+        refuse(problems)
     from ftpd.config.reference import effective
 
     click.echo(effective(config), nl=False)
 
 
-@main.command(epilog=_EXIT_CODES)
+@main.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.argument("user")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, up to the first line end.")
@@ -117,7 +113,7 @@ def passwd(file: str, user: str, from_stdin: bool, generate: bool) -> None:
         click.echo(password)
 
 
-@main.command(epilog="DIRECTORY/certificate.pem and DIRECTORY/key.pem are made, or the two FILES that are named.  " + _EXIT_CODES)
+@main.command(epilog="DIRECTORY/certificate.pem and DIRECTORY/key.pem are made, or the two FILES that are named.  " + EXIT_CODES)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="DIRECTORY | CERTIFICATE_FILE KEY_FILE")
 @click.option(
     "--name", "names", multiple=True, help="Host name or IP address that clients connect to; repeatable.  [default: this machine's]"
@@ -172,17 +168,5 @@ def _asked_password(from_stdin: bool) -> str:
     return password
 
 
-def _told(work: Callable[[], Any]) -> Any:
-    """Do *work*; its refusals become sentences and exit codes."""
-    from ftpd.schema import ConfigError
-
-    try:
-        return work()
-    except ConfigError as error:
-        _refuse(error.problems)
-
-
-def _refuse(problems: Iterable[Problem]) -> NoReturn:
-    for problem in problems:
-        click.echo(f"ftpd: {problem}", err=True)
-    sys.exit(2)
+for command in COMMANDS:
+    main.add_command(command)

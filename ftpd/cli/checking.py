@@ -8,12 +8,10 @@ from __future__ import annotations
 import attrs
 from twisted.internet.defer import Deferred
 
-from ftpd.certificates import Certificates
+from ftpd.checking import inspected
 from ftpd.config.load import load_config
-from ftpd.config.rules import warnings_of
 from ftpd.config.tree import Config
-from ftpd.schema import ConfigError, Problem
-from ftpd.service import unusable_parts
+from ftpd.schema import Problem
 
 __all__ = ["checked"]
 
@@ -23,11 +21,7 @@ def checked(file: str) -> tuple[Config, list[str], list[Problem]]:
     from twisted.internet import reactor
 
     config = load_config(file)
-    problems: list[Problem] = []
-    warnings = list(warnings_of(config))
-    try:
-        warnings += Certificates(config).warnings()
-    except ConfigError as error:
-        problems += error.problems
-    Deferred.fromCoroutine(unusable_parts(config, reactor)).addCallback(problems.extend)  # nothing in it waits
+    found: list[tuple[list[Problem], list[str]]] = []
+    Deferred.fromCoroutine(inspected(config, reactor)).addCallback(found.append)  # nothing in it waits
+    [(problems, warnings)] = found
     return config, warnings, [attrs.evolve(problem, file=file) for problem in problems]

@@ -12,57 +12,34 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
 import click
 from twisted.logger import globalLogBeginner
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.rules import warnings_of
-from ftpd.config.tree import Config, ListenSettings, StorageSettings
+from ftpd.config.source import Overrides, Source
+from ftpd.config.tree import Config, StorageSettings
 from ftpd.listening import CannotListen
-from ftpd.logs.settings import TargetSettings
 from ftpd.paths import encode_name
-from ftpd.schema import FilePath, Unfit
+from ftpd.schema import ConfigError, FilePath, Unfit
 from ftpd.service import Server, make_service
+from ftpd.signals import Ending, Signals
 from ftpd.tls.own import OwnCertificate, own_certificate, own_directory
 from ftpd.tls.settings import TLSSettings
 
 __all__ = ["Overrides", "serve_directory", "serve_file"]
 
 
-@attrs.frozen
-class Overrides:
-    """What the command line says on top of a configuration; empty and None leave it as it is."""
-
-    listen: tuple[str, ...] = ()
-    plaintext_passwords: bool = False
-    read_only: bool = False
-    log_level: str | None = None
-
-    def over(self, config: Config) -> Config:
-        """Return *config* as changed by these.  Raises `click.UsageError` for an address that is none."""
-        if self.listen:
-            config = attrs.evolve(config, listen=tuple(map(_listener, self.listen)))
-        if self.plaintext_passwords:
-            config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
-        if self.read_only:
-            hosts = tuple(attrs.evolve(host, storage=host.storage and _read_only(host.storage)) for host in config.hosts)
-            config = attrs.evolve(config, storage=_read_only(config.storage), hosts=hosts)
-        return attrs.evolve(config, log=attrs.evolve(config.log, targets=self._targets(config.log.targets)))
-
-    def _targets(self, targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
-        targets = targets or (TargetSettings(),)
-        return tuple(attrs.evolve(target, level=self.log_level or target.level) for target in targets)
-
-
 def serve_file(file: str, overrides: Overrides) -> int:
     """Serve what *file* says until a signal; return the exit code.  Raises `ConfigError`."""
-    from ftpd.config.load import load_config  # with cattrs: not for `serve DIRECTORY`
+    from ftpd.processes.count import worker_count
 
-    return _run(overrides.over(load_config(file)))
+    source = Source.read(file, overrides)
+    config = _over(source.config)
+    return _run_fleet(source, config) if worker_count(config) else _run(config)
 
 
 def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
@@ -78,7 +55,7 @@ def serve_directory(directory: str, user: str, overrides: Overrides) -> int:
         anonymous=AnonymousSettings(enabled=True),
         accounts={user: AccountSettings()},
     )
-    config = overrides.over(config)
+    config = _over(lambda: overrides.over(config))
     password = generate_password()
     checkers = [MemoryPasswords({encode_name(user): encode_name(password)})]
     fingerprint = own.fingerprint if own is not None else ""
@@ -94,6 +71,63 @@ def _own_certificate() -> OwnCertificate | None:
         return None
 
 
+def _over(change: Callable[[], Config]) -> Config:
+    try:
+        return change()
+    except Unfit as error:
+        raise click.UsageError(f"{error}.") from error
+
+
+def _run_fleet(source: Source, config: Config) -> int:
+    """Have workers serve until SIGTERM or SIGINT.  Raises `ConfigError`."""
+    from ftpd.processes.fleet import Fleet
+    from ftpd.processes.generation import CannotServe
+
+    reactor = _reactor()
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
+    _warn(config)
+    errors: list[Exception] = []
+
+    def lost(error: Exception) -> None:
+        errors.append(error)
+        ending.begin()
+
+    fleet = Fleet(source, config, reactor, lost)
+    ending = Ending(reactor, fleet.quit)
+    reactor.addSystemEventTrigger("before", "shutdown", fleet.stopService)
+    actions = {**ending.actions(), signal.SIGHUP: fleet.hang_up, signal.SIGUSR1: fleet.reopen_logs}
+    _heed(reactor, actions)
+    try:
+        fleet.startService()
+    except (CannotListen, CannotServe) as error:
+        errors.append(error)
+    else:
+        gc.enable()
+        reactor.run()
+    return _exit_code(errors)
+
+
+def _heed(reactor: Any, actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
+    """Have signals do what *actions* say, once the reactor runs; one that comes before is not lost, nor does it leave workers behind."""
+    signals = Signals(reactor, actions)
+    signals.startService()
+    reactor.callWhenRunning(signals.startService)  # by then the reactor has put its own in their place
+
+
+def _exit_code(errors: list[Exception]) -> int:
+    """Return the exit code for what has ended the server, if anything.  Raises `ConfigError`."""
+    for error in errors:
+        if isinstance(error, ConfigError):
+            raise error
+        click.echo(f"ftpd: {error}", err=True)
+    return 1 if errors else 0
+
+
+def _warn(config: Config) -> None:
+    for warning in warnings_of(config):
+        click.echo(f"ftpd: warning: {warning}", err=True)
+
+
 def _run(
     config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None, *, has_late_tls: bool = False
 ) -> int:
@@ -101,16 +135,14 @@ def _run(
     reactor = _reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     server = make_service(config, reactor, checkers=checkers, has_late_tls=has_late_tls)
-    for warning in warnings_of(config):
-        click.echo(f"ftpd: warning: {warning}", err=True)
+    _warn(config)
     reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
-    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(server.reopen_logs))
-    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(server.reload_certificates))
+    actions = {signal.SIGUSR1: server.reopen_logs, signal.SIGHUP: server.reload_certificates}
+    _heed(reactor, {**Ending(reactor, server.cut).actions(), **actions})
     try:
         server.startService()
     except CannotListen as error:
-        click.echo(f"ftpd: {error}", err=True)
-        return 1
+        return _exit_code([error])
     if ready is not None:
         reactor.callWhenRunning(ready, server)
     gc.freeze()  # no collection has to walk what stays anyway (12 ms each time); 0.6 MB of it are garbage, which is not worth one
@@ -143,17 +175,6 @@ def _announce(server: Server, config: Config, user: str, password: str, fingerpr
         where = "Other machines log in to the account over TLS" if fingerprint else "The account works from this machine only"
         click.echo(f"{where}; --plaintext-passwords lets them send the password in clear.")
     sys.stdout.flush()
-
-
-def _read_only(storage: StorageSettings) -> StorageSettings:
-    return attrs.evolve(storage, read_only=True)
-
-
-def _listener(text: str) -> ListenSettings:
-    try:
-        return ListenSettings.parse(text)
-    except Unfit as error:
-        raise click.UsageError(f"--listen {text}: it must be {error}.") from error
 
 
 def _host_for_url(address: str) -> str:

@@ -9,10 +9,10 @@ import errno
 import os
 import socket as sockets
 import sys
-from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.appointment import Appointment
@@ -20,28 +20,59 @@ from ftpd.ftp.deadlines import Deadlines
 from ftpd.spi import Reactor
 from ftpd.transfer.descriptor import SocketConnection
 
-__all__ = ["ActivePort", "Origin"]
+__all__ = ["ActivePort", "Origin", "forbidden_source_port", "tell_of_source_port"]
 
 # Linux: choose the local port at connect, among those free for this one peer, and not at bind, among those free for all: after some
 # 28,000 transfers in a minute none is (TIME_WAIT; datapath measurements).  Python has no name for it.
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
-_NOT_TO_BE_HAD: Final = (errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+_FORBIDDEN: Final = (errno.EACCES, errno.EPERM)  # below 1024 without CAP_NET_BIND_SERVICE; systemd's SocketBindDeny=
+_NOT_TO_BE_HAD: Final = (*_FORBIDDEN, errno.EADDRINUSE, errno.EADDRNOTAVAIL)  # or now, for this peer
 
 
 class Origin:
-    """Where active connections come from: the source port, 0 for any, and the one warning where the system refuses it."""
+    """Where active connections come from: the source port, 0 for any, and the one warning where the system refuses it.
 
-    __slots__ = ("_is_warned", "_warn", "port")
+    Where this process has no right to the port, that is told now, unless its parent *has_told*.
+    """
 
-    def __init__(self, port: int, warn: Callable[[int, OSError], None]) -> None:
-        self._warn = warn
+    __slots__ = ("_is_warned", "_log", "port")
+
+    def __init__(self, port: int, log: Logger, *, has_told: bool = False) -> None:
+        self._log = log
         self._is_warned = False
         self.port = port
+        error = forbidden_source_port(port)
+        if error is not None:
+            self.port = 0
+            if not has_told:
+                tell_of_source_port(log, port, error)
 
     def refused(self, error: OSError) -> None:
         if not self._is_warned:
             self._is_warned = True
-            self._warn(self.port, error)
+            tell_of_source_port(self._log, self.port, error)
+
+
+def forbidden_source_port(port: int) -> OSError | None:
+    """Return what keeps this process from connecting from *port* to anybody, None where nothing does."""
+    if port == 0:
+        return None
+    try:
+        with sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM) as trial:
+            trial.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+            trial.bind(("", port))
+    except OSError as error:
+        return error if error.errno in _FORBIDDEN else None
+    return None
+
+
+def tell_of_source_port(log: Logger, port: int, error: OSError) -> None:
+    """Warn that connections come from other ports than the set one, because of *error*."""
+    log.warn(
+        "active mode cannot use source port {port} ({error}): any port is used instead; this is said once",
+        port=port,
+        error=error.strerror or str(error),
+    )
 
 
 class ActivePort:

@@ -34,7 +34,7 @@ from ftpd.spi import DelayedCall
 if TYPE_CHECKING:
     from ftpd.ftp.factory import FTPFactory
     from ftpd.ftp.layer import TLSLayer
-    from ftpd.values import TLSFacts
+    from ftpd.values import Peer, TLSFacts
 
 __all__ = ["ControlChannel"]
 
@@ -69,6 +69,7 @@ class ControlChannel(Protocol):
 
     _log = Logger()
     _farewell: DelayedCall | None = None  # after CCC
+    _dismissal = ""  # what the client was told when it had to go
     factory: FTPFactory
 
     def __init__(self) -> None:
@@ -100,11 +101,13 @@ class ControlChannel(Protocol):
         peer = self.factory.peer_of(self.transport)
         self.last_heard = self.factory.reactor.seconds()
         self.factory.channels.add(self)
+        if self.factory.door.refusal is not None:
+            self._turn_away(peer, self.factory.door.refusal, Reply(421, self.factory.door.refusal))
+            return
         try:
             visit = self.factory.limits.open(peer)
         except TooManySessions as refusal:
-            self.factory.events.publish(SessionRefused(peer=peer, reason=str(refusal)))
-            self._say_last(reply_for(refusal))
+            self._turn_away(peer, str(refusal), reply_for(refusal))
             return
         self.session = Session(self.factory, self, peer, visit)
         if peer.tls is not None and self.factory.needs_own_tls:
@@ -155,7 +158,11 @@ class ControlChannel(Protocol):
         if self._running is not None and not said_goodbye:
             self._stop(session, Stop.DISCONNECTED)
         if self._running is None:
-            self._end(reason.getErrorMessage)
+            self._end(lambda: self._dismissal or reason.getErrorMessage())
+
+    def _turn_away(self, peer: Peer, reason: str, reply: Reply) -> None:
+        self.factory.events.publish(SessionRefused(peer=peer, reason=reason))
+        self._say_last(reply)
 
     # What a session may ask.
 
@@ -198,6 +205,7 @@ class ControlChannel(Protocol):
 
     def dismiss(self, stop: Stop, reply: Reply) -> None:
         """Say 421 and close; a command under way is cancelled and gets its own reply first."""
+        self._dismissal = reply.text
         self._waiting.clear()
         if self.session is not None and self._running is not None:
             self._stop(self.session, stop)
@@ -220,6 +228,20 @@ class ControlChannel(Protocol):
             return  # a transfer has clocks of its own, and idle time counts from the end of a command
         elif now - self.last_heard > session.idle_seconds:
             self.dismiss(Stop.TIMED_OUT, Reply(421, "Idle for too long; closing."))
+        else:
+            self.heed_door(now)
+
+    def heed_door(self, now: float) -> None:
+        """End a session that is at rest, with 421, where the factory's door is drained and it has been silent for long enough."""
+        door = self.factory.door
+        if self._is_at_rest and door.sends_away(now - self.last_heard):
+            self.dismiss(Stop.SHUTDOWN, Reply(421, door.words))
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether nothing of the session is under way, waits to be answered, or is over already."""
+        is_busy = self._running is not None or self._aside is not None or self._is_working or bool(self._waiting)
+        return not is_busy and self._closing_since is None and self.session is not None
 
     # IPushProducer: the client reads its replies too slowly, or again.
 
@@ -251,6 +273,8 @@ class ControlChannel(Protocol):
         finally:
             self._is_working = False
         self._pace_reading()
+        if self.factory.door.quiet_seconds == 0:  # else the sweep sees to it
+            self.heed_door(self.last_heard)
 
     def _answer_one(self) -> bool:
         """Answer the oldest line, beside the transfer if one runs; False where it has to wait."""
@@ -302,7 +326,7 @@ class ControlChannel(Protocol):
         self.last_heard = self.factory.reactor.seconds()
         self._answered(session, line, reply)
         if self._is_lost:
-            self._end(lambda: "connection lost")
+            self._end(lambda: self._dismissal or "connection lost")
         else:
             self._work()
 

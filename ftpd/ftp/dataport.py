@@ -32,19 +32,25 @@ _BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
 class DataPortFactory:
     """Give out data ports, passive ones in the range *ports* (first and last), each good for *deadline_seconds*.
 
-    *source_port* is the local port of active ones, 0 for any.
+    *source_port* is the local port of active ones, 0 for any; that this process has no right to it is told, unless its parent *has_told*.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Reactor, ports: tuple[int, int] = (49152, 65534), deadline_seconds: float = 30.0, source_port: int = 0
+        self,
+        reactor: Reactor,
+        ports: tuple[int, int] = (49152, 65534),
+        deadline_seconds: float = 30.0,
+        source_port: int = 0,
+        *,
+        has_told: bool = False,
     ) -> None:
         self._reactor = reactor
         self._first, last = ports
         self._count = last - self._first + 1
         self._deadlines = Deadlines(reactor, deadline_seconds)
-        self._origin = Origin(source_port, self._warn_of_source_port)
+        self._origin = Origin(source_port, self._log, has_told=has_told)
         self._listeners: dict[tuple[str, int], Listener] = {}
         self._connecting: set[ActivePort] = set()
         self._quiet_until = 0.0
@@ -108,13 +114,6 @@ class DataPortFactory:
         if now >= self._quiet_until:
             self._quiet_until = now + _QUIET_SECONDS
             self._log.error("data connections fail: {error}", error=error.strerror or str(error))
-
-    def _warn_of_source_port(self, port: int, error: OSError) -> None:
-        self._log.warn(
-            "active mode cannot use source port {port} ({error}): any port is used instead; this is said once",
-            port=port,
-            error=error.strerror or str(error),
-        )
 
 
 def _bound(address: str, number: int) -> sockets.socket | None:

@@ -6,7 +6,8 @@ It stands in for `twisted.protocols.ftp.FTPFactory`: same arguments, same public
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -17,6 +18,8 @@ from twisted.internet.interfaces import IAddress, IReactorFDSet, ITransport
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
+from ftpd.accounts.choice import chosen
+from ftpd.accounts.door import RESTARTING, Door, one_line
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.peer import peer_of
 from ftpd.accounts.rates import Rates, RateSettings
@@ -30,6 +33,7 @@ from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.hosts import Host
 from ftpd.ftp.protection import Policy, SessionContexts, policy_for
 from ftpd.ftp.session import Session
+from ftpd.ftp.sessionrow import describe
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
 from ftpd.ftp.wire.lines import TooLong
@@ -39,7 +43,7 @@ from ftpd.paths import decode_name
 from ftpd.schema import Seconds
 from ftpd.spi import DataPorts, DelayedCall, Reactor
 from ftpd.transfer import Crews
-from ftpd.values import Peer
+from ftpd.values import Peer, SessionRow
 
 __all__ = ["FTPFactory"]
 
@@ -113,8 +117,9 @@ class FTPFactory(ServerFactory):
         self.commands = self._offered(known)
         self.known_verbs = KNOWN_VERBS | known.keys()
         self.channels: set[ControlChannel] = set()
+        self.door = Door()
         self._sweeper: DelayedCall | None = None
-        self._drained: list[Deferred[None]] = []
+        self._emptying: list[Deferred[None]] = []
         self._apply_settings()
         for name, value in self._of_class.items():
             setattr(self, name, value)
@@ -195,13 +200,45 @@ class FTPFactory(ServerFactory):
         """Say 421 to everybody and cancel what runs; the Deferred fires when the last session is over."""
         for channel in tuple(self.channels):
             channel.dismiss(Stop.SHUTDOWN, Reply(421, "The server is shutting down; closing."))
+        return self._emptied()
+
+    def drain(self, quiet_seconds: float, words: str = RESTARTING) -> Deferred[None]:
+        """Let sessions end by themselves: see `spi.Served`.  Who connects later is under the same rule, and for 0 told *words* at once."""
+        self.door.drain(quiet_seconds, words)
+        now = self.reactor.seconds()
+        for channel in tuple(self.channels):
+            channel.heed_door(now)
+        return self._emptied()
+
+    def lock(self, message: str | None) -> None:
+        """Turn away whoever connects, with 421 and *message*: see `spi.Served`."""
+        self.door.lock(message)
+
+    def kick(self, field: str, value: str, reason: str) -> list[str]:
+        """End the sessions whose *field* is *value*, with 421 and *reason*: see `spi.Served`."""
+        reply = Reply(421, one_line(reason) or Stop.KICKED.value)
+        kicked = {row.session for row in chosen(self.rows(), field, value)}
+        for channel in tuple(self.channels):
+            if channel.session is not None and channel.session.peer.session in kicked:
+                channel.dismiss(Stop.KICKED, reply)
+        return sorted(kicked)
+
+    def rows(self) -> Iterator[SessionRow]:
+        """Describe the sessions there are now: see `spi.Served`."""
+        ahead = time.time() - self.reactor.seconds()
+        for channel in tuple(self.channels):
+            if channel.session is not None:
+                yield describe(channel.session, channel.last_heard, ahead)
+
+    def _emptied(self) -> Deferred[None]:
+        """Return what fires when the last session is over."""
         if not self.channels:
             self._stop_sweeping()
             self._close_ports()
             return succeed(None)
-        drained: Deferred[None] = Deferred()
-        self._drained.append(drained)
-        return drained
+        emptied: Deferred[None] = Deferred()
+        self._emptying.append(emptied)
+        return emptied
 
     # What channels and commands ask.
 
@@ -236,8 +273,8 @@ class FTPFactory(ServerFactory):
             return
         self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
         self._close_ports()
-        drained, self._drained = self._drained, []
-        for waiting in drained:
+        emptying, self._emptying = self._emptying, []
+        for waiting in emptying:
             waiting.callback(None)
 
     def _close_ports(self) -> None:

@@ -19,7 +19,7 @@ from ftpd.ftp.wire.facts import DEFAULT_FACTS
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.spi import DataPort, Pace, Pump
-from ftpd.values import Account, Peer
+from ftpd.values import Account, Peer, SessionRow
 
 if TYPE_CHECKING:
     from ftpd.accounts.guard import Guard
@@ -99,6 +99,8 @@ class Session:
         "rename_from",
         "representation",
         "restart",
+        "row",
+        "row_facts",
         "stop",
         "stored_files",
         "transfer",
@@ -131,6 +133,8 @@ class Session:
         self.rates: SessionRates | None = None  # once a transfer was limited
         self.cwd = ROOT
         self.rename_from: VirtualPath | None = None
+        self.row: SessionRow | None = None  # what `sessionrow` has told last
+        self.row_facts: object = None  # and of which facts
         self.reset_parameters()
 
     # The virtual host, or else the factory's own.

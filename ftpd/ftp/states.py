@@ -25,3 +25,4 @@ class Stop(enum.Enum):
     DISCONNECTED = "The control connection is gone."
     SHUTDOWN = "The server is shutting down."
     TIMED_OUT = "Timeout."
+    KICKED = "Ended by the operator."

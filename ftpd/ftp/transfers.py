@@ -46,7 +46,7 @@ async def send(session: Session, command: str, path: VirtualPath, file: Readable
     wanted = _wanted(session, "download", start=start)
     if is_ascii:
         wanted = attrs.evolve(wanted, start=0, transform=_skipping(to_network(), start))
-    transfer = _begin(session, command, "download", path, None if is_ascii else size)
+    transfer = _begin(session, command, "download", path, None if is_ascii else size - start)
     length = "" if is_ascii else f" ({size} bytes)"
     words = f"Opening {session.representation.words} mode data connection for {path}{length}."
     result = await _move(

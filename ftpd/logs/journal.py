@@ -50,6 +50,8 @@ FIELDS = (
     "tls",
     "certificate",
     "host",
+    "worker",
+    "pid",
 )
 """The fields that targets write; any other that a line carries stays inside the process."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -111,6 +110,7 @@ class LocalStore:
         if owners is not None:
             owners.read(threads)
         self._describe = describer(owners)
+        self._sweep = partial(staging.sweep, kept_seconds=settings.partial_lifetime, trusts_locks=devices.is_own)
         self._start_lane = self._slow_lane("root")
         self._top: Root | None = None
         self._homes: dict[tuple[int, int], _Home] = {}
@@ -125,11 +125,16 @@ class LocalStore:
             self._leave(home)
             home = await self._opened_home(top, ROOT)
         root = self._root(home.descriptor, home.disk, f"{home.key[0]:x}")
-        listed = self._ground.listed
-        return LocalFilesystem(root, account, self._settings, self._rules, self._describe, listed, partial(self._leave, home))
+        listed, sweep = self._ground.listed, self._sweep
+        return LocalFilesystem(
+            root, account, self._settings, self._rules, self._describe, listed, sweep, partial(self._leave, home)
+        )
 
     async def sweep(self) -> None:
-        """Remove outdated kept parts and leftovers of dead processes in the whole tree, in a thread; listings do it for what they list."""
+        """Remove outdated kept parts and leftovers of dead processes in the whole tree, in a thread; listings do it for what they list.
+
+        On a disk of this machine's own a leftover goes as soon as its process is dead, elsewhere after an hour.
+        """
         top = await self._opened_top()
         pool = _Separate(self._threads, "sweep")  # it may take minutes, or hang with a disk below
         await in_thread(pool, self._sweep_tree, top.descriptor.number, holding=top.descriptor)
@@ -215,7 +220,8 @@ class LocalStore:
 
     def _sweep_tree(self, top: int) -> None:
         for _, _, names, directory in os.fwalk(".", dir_fd=top):
-            staging.sweep(directory, filter(is_staging, names), self._settings.partial_lifetime)
+            if found := list(filter(is_staging, names)):
+                self._sweep(directory, found)
 
 
 class _Separate:
@@ -246,7 +252,7 @@ class _Home:
 class LocalFilesystem:
     """A `spi.Filesystem`: what one session sees of a :class:`LocalStore`."""
 
-    __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_uploads")
+    __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_sweep", "_uploads")
 
     abilities = Ability.LINKS | Ability.MODES | Ability.TIMES | Ability.RESUME
 
@@ -258,10 +264,12 @@ class LocalFilesystem:
         rules: NameRules,
         describe: Describe,
         listed: Familiar,
+        sweep: partial[None],
         leave: partial[None],
     ) -> None:
         self._root = root
         self._listed = listed
+        self._sweep = sweep
         self._settings = settings
         self._rules = rules
         self._describe = describe
@@ -283,9 +291,8 @@ class LocalFilesystem:
     async def open_directory(self, path: VirtualPath) -> LocalDirectory:
         number, disk = await self._root.open(path, _close_first, open_directory, self._rules.encode(path))
         lane = self._root.lane(disk)
-        sweep = partial(_sweep, self._settings.partial_lifetime)
         hides_links = self._settings.symlinks == "hide"
-        return LocalDirectory(path, number, lane, self._describe, self._rules, sweep, self._listed, hides_links=hides_links)
+        return LocalDirectory(path, number, lane, self._describe, self._rules, self._sweep, self._listed, hides_links=hides_links)
 
     async def open_read(self, path: VirtualPath) -> LocalFile:
         """Open the published file: the kept part of a cut upload is there to be resumed, not to be read."""
@@ -472,10 +479,6 @@ def _make_directory(directory: int, name: bytes, permissions: int | None, standa
         os.fchmod(number, standard if permissions is None else permissions & 0o777)
     finally:
         os.close(number)
-
-
-def _sweep(kept_seconds: float, directory: int, names: Sequence[str]) -> None:
-    staging.sweep(directory, names, kept_seconds)
 
 
 def _close_first(opened: Any) -> None:

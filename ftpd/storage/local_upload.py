@@ -34,7 +34,7 @@ from ftpd.paths import VirtualPath, decode_name
 from ftpd.storage import kernel, staging
 from ftpd.storage.describe import Describe
 from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, shielded
-from ftpd.storage.names import kept_name, numbered, staging_name
+from ftpd.storage.names import kept_name, numbered
 from ftpd.storage.replace import replace
 from ftpd.storage.resolve import Place
 from ftpd.storage.root import Lengthy, View, errors_about
@@ -329,8 +329,8 @@ def _open(view: View, path: VirtualPath, place: Place, mode: WriteMode, offset: 
 
 
 def _stage(path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
-    staged = staging_name()
-    draft = _Staged(path, place, staged, staging.create(place.directory, staged, DEFAULT_FILE_MODE), rules)
+    staged, number = staging.create(place.directory, DEFAULT_FILE_MODE)
+    draft = _Staged(path, place, staged, number, rules)
     draft.is_exclusive = is_exclusive
     try:
         # Now as well as at the end: nobody shall read a private file's next content meanwhile; but a part must stay ours to resume.

@@ -476,6 +476,7 @@ def _check_name(path: VirtualPath) -> None:
 class _MemoryKind:
     name = "memory"
     settings = MemorySettings
+    is_in_memory = True
 
     def make(self, settings: MemorySettings, threads: Threads) -> MemoryStore:
         return MemoryStore(settings)

@@ -1,6 +1,6 @@
-"""Which file systems may hang: network and FUSE ones, told by their type.
+"""Which file systems may hang, network and FUSE ones, and which are this machine's alone, told by their type.
 
-Apart from the store: a table of magic numbers, judged once for each device.
+Apart from the store: tables of magic numbers, judged once for each device.
 """
 
 from __future__ import annotations
@@ -36,6 +36,28 @@ _MAY_HANG: Final = frozenset(
     }
 )
 
+# What no other machine can mount at the same time, so that the kernel knows of every lock.  What is in neither table may be a network file
+# system as well: to take that for a disk of this machine would cost an upload, and the reverse only time.
+_OWN: Final = frozenset(
+    {
+        0xEF53,  # ext2, ext3, ext4
+        0x58465342,  # XFS
+        0x9123683E,  # Btrfs
+        0x2FC12FC1,  # ZFS
+        0xCA451A4E,  # bcachefs
+        0xF2F52010,  # F2FS
+        0x794C7630,  # overlayfs: its locks are its own, whatever it lies on
+        0x01021994,  # tmpfs
+        0x858458F6,  # ramfs
+        0x52654973,  # ReiserFS
+        0x3153464A,  # JFS
+        0x3434,  # NILFS2
+        0x4D44,  # FAT
+        0x2011BAB0,  # exFAT
+        0x7366746E,  # NTFS
+    }
+)
+
 
 class Devices:
     """Remembers of each device whether it may hang.  *setting* is "auto", or "yes" or "no" for all."""
@@ -43,6 +65,17 @@ class Devices:
     def __init__(self, setting: str = "auto") -> None:
         self._setting = setting
         self._known: dict[int, bool] = {}
+        self._own: dict[int, bool] = {}
+
+    def is_own(self, descriptor: int) -> bool:
+        """Whether only this machine uses the device of *descriptor*, an open file of it; False where nobody can say.
+
+        "no" says that a disk does not hang, not that nobody else uses it; "yes" does away with any trust.
+        """
+        device = os.fstat(descriptor).st_dev
+        if device not in self._own:
+            self._own[device] = self._setting != "yes" and file_system_type(descriptor) in _OWN
+        return self._own[device]
 
     def disk(self, descriptor: int) -> Disk | None:
         """Return the local disk of *descriptor*, an open file of it; None where it may hang."""

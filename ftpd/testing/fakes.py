@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
 from twisted.internet.base import ReactorBase
@@ -15,7 +17,7 @@ from ftpd.paths import VirtualPath
 from ftpd.spi import Directory, Filesystem, ReadableFile, Store, WritableFile
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
-__all__ = ["InlineThreads", "SlowStore", "finish", "spin"]
+__all__ = ["InlineThreads", "SlowStore", "ThreadedClock", "finish", "spin"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -131,6 +133,36 @@ class _SlowFilesystem:
 
     async def close(self) -> None:
         await self._files.close()
+
+
+class ThreadedClock(Clock):
+    """Twisted's test clock, for parts with a thread of their own: time stands still, and what threads ask of the reactor is done in `wait`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._asked.put(partial(callable, *args, **kwargs))
+
+    def wait(self, awaited: Deferred[T] | Coroutine[Any, Any, T], at_most_seconds: float = 30.0) -> T:
+        """Do what threads ask until *awaited* has its result; return it or raise its error."""
+        deferred = awaited if isinstance(awaited, Deferred) else Deferred.fromCoroutine(awaited)
+        results: list[T | Failure] = []
+        deferred.addBoth(results.append)
+        while not results:
+            self.serve(at_most_seconds)
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]
+
+    def serve(self, at_most_seconds: float = 30.0) -> None:
+        """Do the next thing that a thread asks."""
+        try:
+            asked = self._asked.get(timeout=at_most_seconds)
+        except queue.Empty:
+            raise AssertionError(f"no thread asked for anything within {at_most_seconds} s") from None
+        asked()
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -27,7 +27,7 @@ from ftpd.ftp.settings import FTPSettings
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.memory import MemoryPasswords
 from ftpd.paths import ROOT, VirtualPath, decode_name, encode_name
-from ftpd.spi import Filesystem, Reactor, Store
+from ftpd.spi import Filesystem, Reactor, State, Store
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.dataports import MemoryDataPorts
 from ftpd.testing.fakes import finish
@@ -46,7 +46,7 @@ class Server:
     *files* fills the store: paths and their bytes, None for a directory.  *accounts* are Ann, who may do everything, and `anonymous`, who may
     look; *portal* replaces accounts and store by somebody else's.  `logins` and `logouts` count what the portal granted and got back;
     `events` has every event published.  *contexts*, such as `ftpd.testing.tls_client.MemoryContexts`, make TLS possible, with *is_implicit*
-    from the start; *hosts* are virtual hosts by their names.
+    from the start; *hosts* are virtual hosts by their names.  *state* is what this server has in common with others.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Server:
         portal: Portal | None = None,
         settings: FTPSettings | None = None,
         limits: LimitSettings | None = None,
+        state: State | None = None,
         rates: RateSettings | None = None,
         commands: Mapping[bytes, Command[Any]] | None = None,
         checkers: Iterable[Any] = (),
@@ -79,7 +80,7 @@ class Server:
         self.factory = FTPFactory(
             portal or self._portal(passwords, checkers),
             settings=settings,
-            limits=Limits(limits or LimitSettings(), self.clock),
+            limits=Limits(limits or LimitSettings(), self.clock, state),
             rates=Rates(rates or RateSettings(), self.clock),
             events=Events([self._observe]),
             data_ports=self.ports,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket as sockets
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _KEEPALIVE: Final = [  # seconds of silence, seconds between two questions, ques
 ]
 _ANY: Final = ("0.0.0.0", "::")  # all addresses of the machine
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_WAY_SECONDS: Final = 0.003  # for another process to accept what is there, where a busy machine lets it; then we do
+_MOST_AFTER_WAY: Final = 8  # accepted without another question then: that process may hang
 _REST_SECONDS: Final = 0.2  # before the next try: the socket stays readable, and the reactor would ask without end
 _QUIET_SECONDS: Final = 60.0  # between two complaints
 
@@ -39,16 +42,27 @@ _QUIET_SECONDS: Final = 60.0  # between two complaints
 class StreamListener:
     """Own *socket*, bound and listening, and give its connections to the protocols that *factory* builds.
 
-    *refusal* is sent to a client for whom there is no descriptor, before it is closed.
+    *refusal* is sent to a client for whom there is no descriptor, before it is closed.  *gives_way* is asked before each connection is accepted, where
+    other processes accept from the same socket: whether one of them should have it.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Reactor, socket: sockets.socket, factory: Any, refusal: bytes = b"") -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        socket: sockets.socket,
+        factory: Any,
+        refusal: bytes = b"",
+        gives_way: Callable[[], bool] | None = None,
+    ) -> None:
         self._reactor = reactor
         self._socket: sockets.socket | None = socket
         self._factory = factory
         self._refusal = refusal
+        self._gives_way = gives_way
+        self._has_given_way = False
+        self.taken = 0  # connections
         self._quiet_until = 0.0
         self._resting: DelayedCall | None = None
         # Accepted sockets inherit these; docs/performance.md has what each is worth.  No delay: else a 226 waits for the acknowledgement of
@@ -90,8 +104,13 @@ class StreamListener:
         return "listener"
 
     def doRead(self) -> None:
-        for _ in range(_MOST_ACCEPTS):
+        unasked, self._has_given_way = _MOST_AFTER_WAY if self._has_given_way else 0, False
+        for number in range(_MOST_ACCEPTS):
             if self._socket is None:
+                return
+            if self._gives_way is not None and number >= unasked and self._gives_way():
+                self._has_given_way = True
+                self._rest(_WAY_SECONDS)
                 return
             try:
                 socket, source = accepted(self._socket, self._family)
@@ -111,6 +130,7 @@ class StreamListener:
         except OSError:  # gone already
             socket.close()
             return
+        self.taken += 1
         peer = _address(source)
         protocol = self._factory.buildProtocol(peer)
         if protocol is None:
@@ -135,8 +155,11 @@ class StreamListener:
                 with socket, suppress(OSError):
                     socket.send(self._refusal)
             self._spare = _open_spare()
+        self._rest(_REST_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
         self._reactor.removeReader(self)
-        self._resting = self._reactor.callLater(_REST_SECONDS, self._resume)
+        self._resting = self._reactor.callLater(seconds, self._resume)
 
     def _resume(self) -> None:
         self._resting = None

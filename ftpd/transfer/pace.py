@@ -40,11 +40,15 @@ _serials = itertools.count()
 
 
 class _Place:
-    """A child's place at its bucket: its tag, and while it stands in line its tag afterwards, the bytes it wants and when it comes for them."""
+    """A child's place at its bucket: its tag, and while it stands in line its tag afterwards, the bytes it wants and when it comes for them.
 
-    __slots__ = ("due", "is_waiting", "need", "next_tag", "serial", "tag")
+    Each byte counts `stride` times: twice for who is to have half of what the others have.
+    """
+
+    __slots__ = ("due", "is_waiting", "need", "next_tag", "serial", "stride", "tag")
 
     def __init__(self) -> None:
+        self.stride = 1.0
         self.tag = 0
         self.next_tag = 0
         self.serial = next(_serials)
@@ -56,11 +60,12 @@ class _Place:
 class Bucket:
     """The rate of a transfer, a session, an account or a server, below *parent*."""
 
-    __slots__ = ("__weakref__", "_clock", "_filled_at", "_line", "_rate", "_tokens", "_virtual", "parent", "place")
+    __slots__ = ("__weakref__", "_clock", "_filled_at", "_line", "_rate", "_tokens", "_virtual", "parent", "place", "spent")
 
     def __init__(self, clock: Clock, parent: Bucket | None = None, rate: int = 0) -> None:
         self.parent = parent
         self.place = _Place()
+        self.spent = 0  # bytes in all
         self._clock = clock
         self._rate = rate
         self._tokens = 0.0
@@ -95,6 +100,7 @@ class Bucket:
     def spend(self, count: int) -> None:
         """Take *count* bytes out; a negative number puts them back in."""
         self._tokens = min(self._burst, self._tokens - count)
+        self.spent += count
 
     def grant(self, sharers: int) -> int:
         """Return how many bytes to give at a time where so many share the rate."""
@@ -115,7 +121,7 @@ class Bucket:
         tag = place.tag if place.is_waiting else max(place.tag, self._virtual)
         self._leave(place)  # also where it is only asking again: what it would be given may be less now
         place.tag = tag
-        place.next_tag = tag + min(most, self.grant(len(line) + 1))
+        place.next_tag = tag + int(min(most, self.grant(len(line) + 1)) * place.stride)
         place.is_waiting = True
         insort(line, (place.next_tag, place.serial, place))
         return bisect_left(line, (place.next_tag, place.serial))
@@ -131,7 +137,7 @@ class Bucket:
         place, line = child.place, child._line
         self._leave(place)
         self._virtual = max(self._virtual, place.tag)
-        place.tag += count
+        place.tag += int(count * place.stride)
         if line and (not child._rate or child._tokens >= line[0][2].need):
             place.need, place.due = line[0][2].need, line[0][2].due
             self.enter(child, place.need, now)
@@ -140,7 +146,7 @@ class Bucket:
         """Note that *child* had no use for *count* bytes of what it was given."""
         place, was_waiting = child.place, child.place.is_waiting
         self._leave(place)
-        place.tag -= count
+        place.tag -= int(count * place.stride)
         if was_waiting:
             self.enter(child, place.need, now)
 

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from ftpd.testing.certificates import Identity, make_authority, make_certificate
+from tests.integration.fleet import Fleet
 from tests.integration.live import ConfiguredServer, Guest, Server, merged
 from tests.integration.wire import Wire
 
 Serve = Callable[..., ConfiguredServer]
+StartFleet = Callable[..., Fleet]
 _numbers = itertools.count()
 
 
@@ -101,6 +103,29 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     yield start
     assert set(end(started)) <= {0, -signal.SIGTERM}  # twistd ends by the signal that ended it
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[StartFleet]:
+    """Start a server with workers and settings of the test's own; at its end nobody may be left over."""
+    started: list[Fleet] = []
+
+    def start(settings: dict[str, Any], **options: Any) -> Fleet:
+        started.append(Fleet(tmp_path / f"fleet{len(started)}", settings, **options))
+        return started[-1]
+
+    yield start
+    end(started)
+    assert all(server.is_gone() for server in started)
+
+
+@pytest.fixture(scope="module")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One server with two workers for all tests of a module that change nothing of it."""
+    server = Fleet(tmp_path_factory.mktemp("fleet"), {})
+    yield server
+    assert end([server]) == [0]
+    assert server.is_gone()
 
 
 @pytest.fixture(scope="session")

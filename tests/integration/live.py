@@ -53,6 +53,7 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             errors="backslashreplace",
+            process_group=0,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -94,6 +95,11 @@ class Server:
             assert self.process.stdout is not None
             self.process.stdout.close()
 
+    def is_gone(self) -> bool:
+        """Whether neither the process runs any more nor any that it has started; what nobody has waited for does not run."""
+        group = str(self.process.pid)
+        return not any(len(fields) > 2 and fields[2] == group and fields[0] not in "ZX" for fields in map(_stat, os.listdir("/proc")))
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -119,12 +125,17 @@ class ConfiguredServer(Server):
         self.root.mkdir(exist_ok=True)
         self._passwords = folder / "passwords"
         self._passwords.touch(mode=0o600)
-        config = merged(defaults(), settings)
-        file = folder / "ftpd.toml"
-        file.write_text(toml(config))
-        super().__init__([*(launcher or ("-m", "ftpd", "serve")), "--config", str(file)], folder=folder, prefix=prefix)
+        self.file = folder / "ftpd.toml"
+        config = self.configure(settings)
+        super().__init__([*(launcher or ("-m", "ftpd", "serve")), "--config", str(self.file)], folder=folder, prefix=prefix)
         self.ports = self.addresses(len(config["listen"]))
         self.port = self.ports["127.0.0.1"]
+
+    def configure(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write the configuration file, *settings* over `defaults`, and return what it says; it counts from the next start or reload on."""
+        config = merged(defaults(), settings)
+        self.file.write_text(toml(config))
+        return config
 
     def add(self, name: str) -> Guest:
         """Let *name* log in with `PASSWORD`, as `ftpd passwd` would, and give it a home."""
@@ -135,13 +146,22 @@ class ConfiguredServer(Server):
         return Guest(name, home, self.port)
 
 
+def _stat(process: str) -> list[str]:
+    """Return what /proc tells of *process*: state, parent, process group and more (proc_pid_stat(5)); nothing where it is none."""
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split() if process.isdecimal() else []
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def defaults() -> dict[str, Any]:
-    """Settings of a test's server: loopback, any port, a home for each account, no wait after a failed login."""
+    """Settings of a test's server: one process, loopback, any port, a home for each account, no wait after a failed login."""
     return {
         "listen": [{"address": "127.0.0.1", "port": 0}],
         "storage": {"local": {"root": "root"}},
         "login": [{"kind": "password_file", "path": "passwords"}],
         "account": {"home": "/{name}"},
+        "process": {"workers": 0},
         "limits": {"failure_delay": 0, "failures_per_address": 0, "sessions_per_address": 0},
         "log": {"targets": [{"level": "debug"}]},
     }

@@ -133,8 +133,8 @@ def test_serve_says_a_busy_address_in_one_sentence(launch: Callable[..., Server]
     assert second.end() == 1
 
 
-def test_sigterm_during_a_transfer_is_exit_code_0(serve: Serve) -> None:
-    server = serve({})
+def test_transfer_that_goes_on_for_too_long_is_cut_by_sigterm_with_exit_code_0(serve: Serve) -> None:
+    server = serve({"process": {"stop": 0}})
     guest = server.add("ann")
     with Wire.of(guest) as wire, wire.data() as data:
         assert wire.ask("STOR file").code == 150

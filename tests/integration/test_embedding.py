@@ -392,6 +392,18 @@ def test_importing_the_factory_leaves_the_choice_of_the_reactor_open():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CHECKOUT, timeout=SECONDS)
 
 
+def test_a_factory_loads_nothing_that_several_processes_need():
+    code = """
+import sys
+from twisted.internet import reactor
+from ftpd import FTPFactory
+FTPFactory()
+print(sorted(name for name in sys.modules if name.startswith(("ftpd.processes", "ftpd.state.", "ftpd.config", "sqlite3"))))
+"""
+    found = subprocess.run([sys.executable, "-c", code], check=True, cwd=CHECKOUT, timeout=SECONDS, stdout=subprocess.PIPE)
+    assert found.stdout == b"['ftpd.state.memory', 'ftpd.state.places', 'ftpd.state.tally']\n"
+
+
 # Attributes of Twisted's factory.
 
 

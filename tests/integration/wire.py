@@ -39,9 +39,7 @@ class Wire:
         """Connect and log in as *guest*, TYPE I."""
         wire = cls(guest.port, guest.host, source)
         assert wire.reply().code == 220
-        assert wire.ask(f"USER {guest.name}").code == 331
-        assert wire.ask(f"PASS {PASSWORD}").code == 230
-        assert wire.ask("TYPE I").code == 200
+        wire.log_in(guest.name)
         return wire
 
     def __enter__(self) -> Self:
@@ -51,6 +49,12 @@ class Wire:
         self.control.close()
 
     # Control connection.
+
+    def log_in(self, account: str) -> None:
+        """Log in, and choose TYPE I."""
+        assert self.ask(f"USER {account}").code == 331
+        assert self.ask(f"PASS {PASSWORD}").code == 230
+        assert self.ask("TYPE I").code == 200
 
     def send(self, data: str | bytes) -> None:
         self.control.sendall(encoded(data))

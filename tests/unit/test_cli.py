@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from ftpd import __version__
 from ftpd.cli import main
-from ftpd.cli.serving import Overrides
 from ftpd.config.load import parse_config
+from ftpd.config.source import Overrides
 from ftpd.config.tree import Config, HostSettings, StorageSettings
 from ftpd.logs.settings import LogSettings, TargetSettings
 
@@ -88,6 +88,12 @@ def test_serving_a_directory_imports_nothing_that_it_does_not_need(tmp_path):
         "ftpd.testing",
     )
     assert at_the_start(tmp_path, f"[name for name in {unwanted} if name in sys.modules]") == "[]"
+
+
+def test_serving_a_directory_loads_nothing_that_several_processes_need(tmp_path):
+    loaded = "sorted(name for name in sys.modules if name.startswith(('ftpd.processes.', 'ftpd.state.', 'sqlite3', 'mmap')))"
+    needed = ["ftpd.processes.settings", "ftpd.state.memory", "ftpd.state.places", "ftpd.state.tally"]
+    assert at_the_start(tmp_path, loaded) == str(needed)
 
 
 def test_collector_works_while_it_serves_and_spares_what_the_start_made(tmp_path):
@@ -238,7 +244,7 @@ def test_overrides_change_only_what_was_given():
 
 
 def test_overrides_reach_their_settings():
-    changed = Overrides(("[::1]:2122",), True, True, "debug").over(Config())
+    changed = Overrides(("[::1]:2122",), True, True, "debug", has_stderr=True).over(Config())
     assert [listener.label for listener in changed.listen] == ["[::1]:2122"]
     assert changed.ftp.plaintext_passwords
     assert changed.storage.read_only

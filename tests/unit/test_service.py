@@ -103,9 +103,8 @@ def test_outdated_parts_of_uploads_are_removed_while_running(reactor, config, tm
         async def sweep(self):
             swept.append(clock.seconds())
 
-    server = Server(
-        [], [Store()], (Pool(clock, "a", 1), Pool(clock, "b", 1)), OpenLogs(config.log), clock, None, Rates(config.rates, clock)
-    )
+    pools = (Pool(clock, "a", 1), Pool(clock, "b", 1))
+    server = Server([], [Store()], pools, OpenLogs(config.log), clock, None, Rates(config.rates, clock), 0)
     server.startService()
     clock.pump([600, 86_400, 86_400])
     spin(reactor, server.stopService())

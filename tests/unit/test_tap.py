@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import signal
 
 import pytest
 from twisted.application.service import IService
 from twisted.python import usage
 from zope.interface.verify import verifyObject
 
-from ftpd.tap import Options, Signals, makeService
+from ftpd.processes.fleet import Fleet
+from ftpd.tap import Options, makeService
 
 
 def options(*arguments):
@@ -41,9 +41,14 @@ def test_a_root_and_an_auth_make_a_service(tmp_path):
     assert [listener.settings.label for listener in parsed.service.listeners] == ["127.0.0.1:0"]
 
 
-def test_a_configuration_file_makes_a_service(tmp_path):
-    (tmp_path / "ftpd.toml").write_text(f'[storage.local]\nroot = "{tmp_path}"\n[[listen]]\nport = 0\n')
+def test_a_configuration_file_without_workers_makes_a_server(tmp_path):
+    (tmp_path / "ftpd.toml").write_text(f'[storage.local]\nroot = "{tmp_path}"\n[[listen]]\nport = 0\n[process]\nworkers = 0\n')
     assert options("--config", tmp_path / "ftpd.toml").service.listeners[0].settings.port == 0
+
+
+def test_a_configuration_file_makes_a_fleet(tmp_path):
+    (tmp_path / "ftpd.toml").write_text("")
+    assert isinstance(options("--config", tmp_path / "ftpd.toml").service, Fleet)
 
 
 def test_auth_may_be_repeated(tmp_path):
@@ -104,30 +109,3 @@ def test_help_auth_lists_the_plugins(monkeypatch):
         options("--help-auth")
     assert "memory" in output.getvalue()
     assert "file" in output.getvalue()
-
-
-@pytest.mark.parametrize(("number", "call"), [(signal.SIGUSR1, "logs"), (signal.SIGHUP, "certificates")])
-def test_a_signal_is_heeded_and_the_former_owner_told(number, call):
-    calls = []
-
-    class Reactor:
-        def callFromThread(self, call):
-            call()
-
-    class Server:
-        def reopen_logs(self):
-            calls.append("logs")
-
-        def reload_certificates(self):
-            calls.append("certificates")
-
-    before = signal.signal(number, lambda *_: calls.append("twistd's"))
-    try:
-        signals = Signals(Server(), Reactor())
-        signals.startService()
-        signal.raise_signal(number)
-        signals.stopService()
-        signal.raise_signal(number)
-    finally:
-        signal.signal(number, before)
-    assert calls == [call, "twistd's", "twistd's"]

@@ -165,7 +165,7 @@ async def _log_in(session: Session, name: bytes, credentials: Any) -> Account:
 
 
 async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, logout: Callable[[], object]) -> Account:
-    """Enter the session with what the portal gave; if the limits forbid it, give it back."""
+    """Enter the session with what the portal gave; if the limits forbid it, or the client leaves meanwhile, give it back."""
     account: Account
     if interface is IAvatar:
         account, files = avatar.account, avatar.files
@@ -175,7 +175,7 @@ async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, l
         account, files = files_of_shell(name, avatar, session.is_anonymous(_shown(name)))
     try:
         await session.visit.succeeded(account)
-    except TooManySessions:
+    except BaseException:
         logout()
         raise
     session.log_in(account, files, logout)

@@ -402,6 +402,16 @@ def test_shutdown_says_421_and_cancels_the_transfer():
     assert drained.called
 
 
+def test_login_under_way_in_a_drain_is_answered_before_the_421():
+    checker = HeldChecker()
+    dialogue = Dialogue(checkers=[checker]).hears(220).says("USER ann").hears(331).says("PASS x")
+    drained = dialogue.server.factory.drain(0, "Please come back.")
+    dialogue.rests().hears_nothing()
+    checker.asked[0].callback(b"ann")
+    dialogue.rests().hears(230).hears(421, "Please come back.").is_closed()
+    assert drained.called
+
+
 # Bytes.
 
 

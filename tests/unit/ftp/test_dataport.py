@@ -21,7 +21,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ftpd.errors import DataConnectionFailed
-from ftpd.ftp import passiveport
+from ftpd.ftp import activeport, passiveport
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.passiveport import BACKLOG
 from ftpd.testing.login_contract import recorded_log
@@ -556,6 +556,53 @@ def test_active_takes_any_port_where_the_set_one_is_not_to_be_had_and_says_so_on
             connection = wait(factory.target(peer(), *client_port.getsockname()).open())
             assert connection.socket.getsockname()[1] != source
     assert len(lines) == 1
+
+
+@pytest.fixture
+def no_right(monkeypatch: pytest.MonkeyPatch) -> OSError:
+    """Let this process have no right to port 20, whoever runs the tests."""
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(activeport, "forbidden_source_port", lambda port: denied if port == 20 else None)
+    return denied
+
+
+@pytest.mark.usefixtures("no_right")
+def test_active_without_the_right_to_the_set_port_is_said_at_the_start_and_takes_any(
+    client_port: sockets.socket, make: Any, wait: Any
+) -> None:
+    with recorded_log() as lines:
+        factory = make(source_port=20)
+        [line] = lines
+        for _ in range(2):
+            assert wait(factory.target(peer(), *client_port.getsockname()).open()).socket.getsockname()[1] != 20
+    assert line.startswith(
+        "active mode cannot use source port 20 (Permission denied): any port is used instead; this is said once "
+    )
+    assert len(lines) == 1
+
+
+@pytest.mark.usefixtures("no_right")
+def test_active_without_the_right_is_not_said_again_by_who_is_started_by_another(reactor: ClockedReactor) -> None:
+    with recorded_log() as lines, closing(DataPortFactory(reactor, RANGE, DEADLINE, 20, has_told=True)):
+        assert lines == []
+
+
+def test_a_source_port_that_somebody_listens_on_is_not_forbidden(tidy: ExitStack) -> None:
+    source = one_free_port()
+    tidy.enter_context(sockets.create_server(("0.0.0.0", source)))
+    assert activeport.forbidden_source_port(source) is None
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_source_port_that_the_system_denies_is_forbidden(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    class Denied(sockets.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(activeport.sockets, "socket", Denied)
+    error = activeport.forbidden_source_port(20)
+    assert error is not None
+    assert error.errno == number
 
 
 def test_active_to_a_port_where_nobody_listens_is_refused(make: Any, wait: Any) -> None:

@@ -33,7 +33,7 @@ from ftpd.errors import (
 )
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FileMode, FilePath, Seconds
-from ftpd.storage import kernel, local_upload
+from ftpd.storage import kernel, local_upload, staging
 from ftpd.storage.local import LOCAL, LocalFilesystem, LocalSettings, LocalStore
 from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.values import Account, Attributes, FileKind, WriteMode
@@ -401,7 +401,9 @@ def test_a_listing_sweeps_outdated_parts(top: Path) -> None:
     assert not part.exists()
 
 
-def test_a_dead_process_s_staging_file_is_swept_and_a_live_one_s_is_not(disk: Disk, top: Path) -> None:
+@pytest.mark.parametrize(("setting", "stays"), [("auto", False), ("yes", True)])
+def test_a_dead_process_s_staging_file_is_swept_and_a_live_one_s_is_not(top: Path, setting: str, stays: bool) -> None:
+    disk = Disk(top, network_file_system=setting)
     upload = disk.begin("/a")
     (alive,) = top.iterdir()
     age(alive, 10**6)
@@ -411,7 +413,7 @@ def test_a_dead_process_s_staging_file_is_swept_and_a_live_one_s_is_not(disk: Di
     fresh = top / (".ftpd." + "1" * 32 + ".new")
     fresh.write_text("x")
     disk.names()
-    assert set(top.iterdir()) == {alive, fresh}
+    assert set(top.iterdir()) == {alive, fresh} if stays else {alive}
     finish(upload.commit())
 
 
@@ -419,9 +421,29 @@ def test_sweep_reaches_directories_nobody_lists(disk: Disk, top: Path) -> None:
     (top / "d" / "e").mkdir(parents=True)
     dead = top / "d" / "e" / (".ftpd." + "0" * 32 + ".new")
     dead.write_text("x")
-    age(dead, 10**6)
     finish(disk.store.sweep())
     assert not dead.exists()
+
+
+def test_sweep_leaves_what_can_be_resumed(disk: Disk, top: Path) -> None:
+    disk.cut("/a", b"half")
+    finish(disk.store.sweep())
+    assert disk.stat("/a").size == 4
+
+
+def test_an_upload_that_a_sweep_meets_as_it_begins_is_stored(disk: Disk, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, swept = staging.lock, []
+
+    def late_lock(number: int) -> bool:
+        if not swept:
+            swept.extend(top.iterdir())
+            finish(disk.store.sweep())
+        return lock(number)
+
+    monkeypatch.setattr(staging, "lock", late_lock)
+    disk.put("/a", b"whole")
+    assert len(swept) == 1
+    assert (os.listdir(top), disk.get("/a")) == (["a"], b"whole")
 
 
 def test_a_directory_is_not_removed_under_an_upload(disk: Disk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket as sockets
@@ -171,3 +172,42 @@ def test_a_listener_on_all_addresses_tells_which_one_the_client_reached(factory,
         assert [protocol.transport.getHost().host for protocol in factory.made] == ["127.0.0.2"]
     listener.close()
     settle(reactor)
+
+
+@pytest.fixture
+def giving_way(reactor, factory):
+    """A listener that is told to give way before each connection; the times that it asked, and the clients that wait."""
+    asked = []
+
+    def give_way():
+        asked.append(True)
+        return True
+
+    listener = StreamListener(reactor, sockets.create_server(("127.0.0.1", 0), backlog=20), factory, gives_way=give_way)
+    yield listener, asked
+    listener.close()
+    while factory.made:
+        reactor.iterate(0.01)
+
+
+def test_a_connection_that_another_process_should_have_waits_a_moment_and_is_taken_then(giving_way, reactor, factory):
+    listener, asked = giving_way
+    with connect(listener) as client:
+        reactor.iterate(1)
+        assert (len(asked), factory.made) == (1, [])
+        while not factory.made:
+            reactor.iterate(0.01)
+        assert client.recv(100) == b"220 hello\r\n"
+    assert listener.taken == 1
+
+
+def test_after_a_vain_wait_several_are_taken_for_the_other_process_may_hang(giving_way, reactor, factory):
+    listener, asked = giving_way
+    with contextlib.ExitStack() as clients:
+        for _ in range(9):
+            clients.enter_context(connect(listener))
+        while not factory.made:
+            reactor.iterate(0.01)
+        assert (len(asked), len(factory.made)) == (2, 8)
+        while len(factory.made) < 9:
+            reactor.iterate(0.01)

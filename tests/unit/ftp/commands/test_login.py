@@ -4,18 +4,23 @@ import attrs
 import pytest
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from ftpd.accounts.limits import LimitSettings
+from ftpd.errors import Unavailable
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings
 from ftpd.login.certificate import CertificateLogin
 from ftpd.login.memory import MemoryPasswords
+from ftpd.state.memory import MemoryState
 from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.server import Server
 from ftpd.testing.tls_client import MemoryContexts
-from ftpd.values import Account, ClientCertificate
+from ftpd.values import Account, ClientCertificate, Place
 
 REMOTE = {"address": "192.0.2.1", "local_address": "192.0.2.9"}
 LOOPBACK_LIKE = {"address": "192.0.2.1", "local_address": "127.0.0.1"}
@@ -331,3 +336,73 @@ def test_certificate_login_counts_no_failure_and_obeys_the_limits():
     protected(CERTIFICATE, server=server).says("USER bob").hears(232)
     protected(CERTIFICATE, server=server).says("USER bob").hears(421).is_closed()
     assert (server.logins, server.logouts) == (2, 1)
+
+
+class SharedState(MemoryState):
+    """A state shared with another process, that has a session of Ann's; with `waits` a login waits until `let_go`."""
+
+    def __init__(self):
+        super().__init__(Clock())
+        self.waits = False
+        self.let_go = Deferred()
+
+    async def take(self, session, places):
+        full = await super().take(session, places)
+        if self.waits:
+            await self.let_go
+        return full
+
+
+class LostState(MemoryState):
+    async def take(self, session, places):
+        raise Unavailable(None, "the file is gone")
+
+    async def fail(self, address, **rule):
+        raise Unavailable(None, "the file is gone")
+
+
+@pytest.fixture
+def state():
+    return SharedState()
+
+
+def at_pass(state, **arguments):
+    return Dialogue(state=state, limits=LimitSettings(failure_delay=0), **arguments).hears(220).says("USER ann").hears(331)
+
+
+def test_login_waits_for_the_shared_state(state):
+    state.waits = True
+    dialogue = at_pass(state).says("PASS secret").hears_nothing()
+    state.let_go.callback(None)
+    dialogue.hears(230).says("PWD").hears(257)
+
+
+def test_login_beyond_what_all_processes_may_have_is_421_and_given_back_to_the_portal(state):
+    finish(state.take("another process's", [Place("account//ann", None)]))
+    dialogue = at_pass(state, accounts=[Account("ann", max_sessions=1)]).says("PASS secret")
+    dialogue.hears(421, "Too many sessions of this account; try again later.").is_closed()
+    assert (dialogue.server.logins, dialogue.server.logouts) == (1, 1)
+
+
+def test_client_that_hangs_up_while_its_place_is_taken_leaves_nothing(state):
+    state.waits = True
+    dialogue = at_pass(state).says("PASS secret").hangs_up()
+    assert (dialogue.server.logins, dialogue.server.logouts) == (1, 1)
+    assert state._held.counts == {}
+    assert dialogue.server.factory.channels == set()
+
+
+def test_login_goes_on_without_the_shared_state():
+    at_pass(LostState(Clock())).says("PASS secret").hears(230)
+
+
+def test_wrong_password_is_530_without_the_shared_state():
+    at_pass(LostState(Clock())).says("PASS wrong").hears(530)
+
+
+@pytest.mark.parametrize("command", ["REIN", "USER ann", "QUIT"])
+def test_leaving_a_login_makes_room_for_other_processes(state, command):
+    dialogue = at_pass(state).says("PASS secret").hears(230)
+    assert state._held.counts == {"all": 1, "address/127.0.0.1": 1, "account//ann": 1}
+    dialogue.says(command)
+    assert state._held.counts == {}

@@ -1,0 +1,228 @@
+"""Generation: the workers that serve one configuration, each in its place; one that dies has a successor.
+
+Apart from the fleet, which has two generations while a reload is under way.
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ftpd.config.source import Source
+from ftpd.config.tree import Config
+from ftpd.processes.balance import Balance, make_memory
+from ftpd.processes.order import Order
+from ftpd.processes.process import WorkerProcess
+from ftpd.processes.status import WorkerStatus
+from ftpd.schema import ConfigError, Problem
+from ftpd.spi import DelayedCall
+
+__all__ = ["CannotServe", "Generation", "Home"]
+
+_FIRST_PAUSE_SECONDS: Final = 0.1  # before a successor is started; doubled with each death that follows soon
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_SOON_SECONDS: Final = 10.0  # a worker that has lived longer did not die of what its successor would die of
+_LOOK_SECONDS: Final = 5.0  # between two looks for workers that say nothing any more
+_MOST_SILENT: Final = 12  # looks in a row; then it is killed: its reactor has stood still for a minute
+
+
+class CannotServe(Exception):
+    """No worker stays alive; the message is one sentence for the operator."""
+
+
+class Home(Protocol):
+    """What a generation needs of the fleet."""
+
+    def make_order(self, generation: Generation, slot: int, *, succeeds: bool) -> Order:
+        """Return the order for the worker in place *slot* of *generation*."""
+
+    def looked(self, worker: WorkerProcess, kicked: int) -> None:
+        """*worker* has seen what it was asked; see `process.Owner`."""
+
+    def told(self, worker: WorkerProcess, level: str, text: str) -> None:
+        """*worker* has said something for the log."""
+
+    def ended(self, worker: WorkerProcess) -> None:
+        """*worker* is gone: what it held in the state is free."""
+
+    def lost(self, error: CannotServe) -> None:
+        """Workers that served die at their start, again and again: nobody serves any more."""
+
+
+class Generation:
+    """The workers of *source*, which says *config*, in *count* places, on the sockets *listening*.
+
+    `ready` fires when all serve, or fails with `ConfigError` or, after *patience* deaths at start in a row, with `CannotServe`; `gone` fires
+    when the last worker is gone after `end`.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        home: Home,
+        reactor: Any,
+        number: int,
+        source: Source,
+        config: Config,
+        count: int,
+        listening: Sequence[sockets.socket],
+        patience: int,
+    ) -> None:
+        self.number = number
+        self.source = source
+        self.config = config
+        self.listening = list(listening)
+        self.ready: Deferred[None] = Deferred()
+        self.gone: Deferred[None] = Deferred()
+        self.workers: dict[int, WorkerProcess] = {}  # by place
+        self.restarts = dict.fromkeys(range(count), 0)
+        self.is_ending = False
+        self._home = home
+        self._reactor = reactor
+        self._patience = patience
+        self._stillborn = 0  # deaths at start, in a row
+        self._soon = 0  # deaths that followed a start soon, in a row
+        self._silent: dict[WorkerProcess, int] = {}
+        self._memory = make_memory(count)
+        self._balance = Balance(self._memory.fileno(), count)
+        self._starts: dict[int, DelayedCall] = {}
+        self._next_look: DelayedCall | None = None
+
+    def start(self) -> None:
+        """Start a worker in each place."""
+        for slot in self.restarts:
+            self._start_worker(slot, succeeds=False)
+        self._next_look = self._reactor.callLater(_LOOK_SECONDS, self._look)
+
+    def tell(self, deed: str, **more: Any) -> None:
+        """Have every worker do *deed*."""
+        for worker in self.workers.values():
+            worker.tell(deed, **more)
+
+    def end(self, deed: str, **more: Any) -> None:
+        """Have every worker end, by "drain", "stop" or "quit"; may be called again, to hurry."""
+        self.is_ending = True
+        for start in self._starts.values():
+            start.cancel()
+        self._starts.clear()
+        self.tell(deed, **more)
+        self._see_whether_gone()
+
+    def kill(self) -> None:
+        """End every worker whatever it does; its sessions are lost."""
+        for worker in self.workers.values():
+            worker.kill()
+
+    def status(self) -> Iterator[WorkerStatus]:
+        """Say of each worker what it is doing."""
+        for slot, worker in sorted(self.workers.items()):
+            yield WorkerStatus(
+                slot=slot,
+                pid=worker.pid,
+                state="draining" if worker.is_ending else "ready" if worker.serves else "starting",
+                generation=self.number,
+                since=worker.since,
+                sessions=worker.sessions,
+                transfers=worker.transfers,
+                restarts=self.restarts[slot],
+            )
+
+    # process.Owner.
+
+    def serves(self, worker: WorkerProcess) -> None:
+        self._stillborn = 0
+        self._log.info("worker {worker} (process {pid}) serves", event="worker-started", worker=worker.order.slot, pid=worker.pid)
+        if not self.ready.called and all(self._serves(slot) for slot in self.restarts):
+            self.ready.callback(None)
+
+    def failed(self, worker: WorkerProcess, problems: Sequence[str]) -> None:
+        worker.is_ending = True
+        if self.ready.called:  # else whoever waits for `ready` tells it
+            for problem in problems:
+                self._log.error("worker {worker} cannot serve: {reason}", worker=worker.order.slot, reason=problem)
+        self._fail(ConfigError([Problem("", "", problem, "") for problem in problems]))
+
+    def looked(self, worker: WorkerProcess, kicked: int) -> None:
+        self._home.looked(worker, kicked)
+
+    def told(self, worker: WorkerProcess, level: str, text: str) -> None:
+        self._home.told(worker, level, text)
+
+    def ended(self, worker: WorkerProcess, how: str) -> None:
+        slot = worker.order.slot
+        del self.workers[slot], self._silent[worker]
+        self._balance.leave(slot)
+        self._home.ended(worker)
+        fields = {"worker": slot, "pid": worker.pid, "reason": how}
+        if worker.is_ending:
+            self._log.info("worker {worker} (process {pid}) has ended: {reason}", event="worker-ended", **fields)
+        else:
+            self._log.error("worker {worker} (process {pid}) died: {reason}", event="worker-died", **fields)
+        if self.is_ending:
+            self._see_whether_gone()
+        else:
+            self._stillborn += not worker.serves
+            self._soon = self._soon + 1 if time.time() - worker.since < _SOON_SECONDS else 0
+            self._replace(slot)
+
+    def _start_worker(self, slot: int, *, succeeds: bool) -> None:
+        self._starts.pop(slot, None)
+        try:
+            worker = WorkerProcess(
+                self._reactor, self._home.make_order(self, slot, succeeds=succeeds), self._memory, self.listening, self
+            )
+        except OSError as error:
+            self._log.error("worker {worker} cannot be started: {reason}", worker=slot, reason=error.strerror)
+            self._stillborn += 1
+            self._soon += 1
+            self._replace(slot)
+            return
+        self.workers[slot] = worker
+        self._silent[worker] = 0
+
+    def _replace(self, slot: int) -> None:
+        if self._stillborn >= self._patience:
+            self._fail(
+                CannotServe(
+                    f"Workers died at their start, {self._stillborn} times in a row; the lines before this one say of what."
+                )
+            )
+            return
+        self.restarts[slot] += 1
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._soon, 20)) if self._soon else 0
+        self._starts[slot] = self._reactor.callLater(pause, self._start_worker, slot, succeeds=True)
+
+    def _fail(self, error: ConfigError | CannotServe) -> None:
+        if not self.ready.called:
+            self.ready.errback(error)
+        elif isinstance(error, CannotServe):
+            self._home.lost(error)
+
+    def _serves(self, slot: int) -> bool:
+        return slot in self.workers and self.workers[slot].serves
+
+    def _look(self) -> None:
+        """Kill a worker whose reactor stands still: its clients wait for nothing.  Looks are counted, since a machine may sleep."""
+        self._next_look = self._reactor.callLater(_LOOK_SECONDS, self._look)
+        for worker in list(self._silent):
+            self._silent[worker] = 0 if worker.is_heard else self._silent[worker] + 1
+            worker.is_heard = False
+            if self._silent[worker] >= _MOST_SILENT:
+                self._log.error(
+                    "worker {worker} (process {pid}) does not answer, and is killed", worker=worker.order.slot, pid=worker.pid
+                )
+                worker.kill()
+
+    def _see_whether_gone(self) -> None:
+        if not self.workers and not self.gone.called:
+            if self._next_look is not None:
+                self._next_look.cancel()
+            self._balance.close()
+            self._memory.close()
+            self.gone.callback(None)

@@ -1,0 +1,115 @@
+"""WorkerProcess: one worker as the parent sees it, from its start to its end.
+
+Apart from the generation, which decides how many there are and what happens when one dies.
+"""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+import sys
+import time
+from collections.abc import Sequence
+from typing import IO, Any, Final, Protocol
+
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from ftpd.processes.channel import Message, connect
+from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
+
+__all__ = ["Owner", "WorkerProcess"]
+
+_COMMAND: Final = ("-P", "-m", "ftpd.processes.worker")
+
+
+class Owner(Protocol):
+    """Who has started a worker, and is told what becomes of it."""
+
+    def serves(self, worker: WorkerProcess) -> None:
+        """It serves."""
+
+    def failed(self, worker: WorkerProcess, problems: Sequence[str]) -> None:
+        """It cannot serve as it was ordered, and ends."""
+
+    def looked(self, worker: WorkerProcess, kicked: int) -> None:
+        """It has seen what it was asked, and has ended *kicked* sessions for that."""
+
+    def told(self, worker: WorkerProcess, level: str, text: str) -> None:
+        """It has said something that belongs in the parent's log."""
+
+    def ended(self, worker: WorkerProcess, how: str) -> None:
+        """The process is gone; *how* is for the log."""
+
+
+class WorkerProcess(ProcessProtocol):
+    """Start a process with *order*, the *memory* of its generation, and the *listening* sockets of its configuration.  Raises `OSError` where there can be none.
+
+    `serves` says whether it has begun to; `sessions` and `transfers` are as it last said; `is_heard` is set by each word of it.
+    """
+
+    def __init__(self, reactor: Any, order: Order, memory: IO[bytes], listening: Sequence[sockets.socket], owner: Owner) -> None:
+        self.order = order
+        self.since = time.time()
+        self.serves = False
+        self.is_heard = True
+        self.is_ending = False
+        self.sessions = 0
+        self.transfers = 0
+        self._owner = owner
+        ours, theirs = sockets.socketpair()
+        with theirs:
+            files = {0: 0, 1: 1, 2: 2, CHANNEL: theirs.fileno(), BALANCE: memory.fileno()}
+            files |= {number: socket.fileno() for number, socket in enumerate(listening, FIRST_LISTENER)}
+            try:
+                arguments = [sys.executable, *_COMMAND, str(order.slot)]
+                self._process = reactor.spawnProcess(self, sys.executable, arguments, _environment(), childFDs=files)
+            except BaseException:
+                ours.close()
+                raise
+        self.pid: int = self._process.pid
+        self._channel = connect(reactor, ours, self._heard, lambda: None)
+        self._channel.send(order.as_message())
+
+    def tell(self, deed: str, **more: Any) -> None:
+        """Have it do *deed*."""
+        self.is_ending = self.is_ending or deed in ("drain", "stop", "quit")
+        self._channel.send({"do": deed, **more})
+
+    def kill(self) -> None:
+        """End it whatever it does; its sessions are lost."""
+        if self._process.pid is not None:
+            self._process.signalProcess("KILL")
+
+    def processEnded(self, reason: Failure) -> None:
+        self._channel.close()
+        self._owner.ended(self, _how(reason.value))
+
+    def _heard(self, message: Message) -> None:
+        self.is_heard = True
+        said = message["said"]
+        if said == "alive":
+            self.sessions, self.transfers = message["sessions"], message["transfers"]
+        elif said == "log":
+            self._owner.told(self, message["level"], message["text"])
+        elif said == "looked":
+            self._owner.looked(self, message["kicked"])
+        elif said == "failed":
+            self._owner.failed(self, message["problems"])
+        else:
+            self.serves = True
+            self._owner.serves(self)
+
+
+def _how(value: Any) -> str:
+    if isinstance(value, ProcessDone):
+        return "exit code 0"
+    if isinstance(value, ProcessTerminated) and value.signal is not None:
+        return f"signal {value.signal}"
+    return f"exit code {value.exitCode}"
+
+
+def _environment() -> dict[str, str]:
+    """What a worker inherits: it finds its modules where we have found ours."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

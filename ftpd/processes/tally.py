@@ -1,0 +1,41 @@
+"""Tally: the answers of several workers to one question, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+
+from ftpd.processes.process import WorkerProcess
+
+__all__ = ["Tally"]
+
+_LONGEST_SECONDS: Final = 10.0
+
+
+class Tally:
+    """Wait for the answers of *workers*, but not for ever: `total` fires with the sum of what they said."""
+
+    def __init__(self, reactor: Any, workers: Iterable[WorkerProcess]) -> None:
+        self.awaited = set(workers)
+        self.total: Deferred[int] = Deferred()
+        self._sum = 0
+        self._deadline = reactor.callLater(_LONGEST_SECONDS, self._finish)
+        if not self.awaited:
+            self._finish()
+
+    def add(self, worker: WorkerProcess, count: int) -> None:
+        """*worker* has answered, or answers no more; what was not asked counts nothing."""
+        if worker in self.awaited:
+            self.awaited.remove(worker)
+            self._sum += count
+            if not self.awaited:
+                self._finish()
+
+    def _finish(self) -> None:
+        self.awaited.clear()
+        if self._deadline.active():
+            self._deadline.cancel()
+        if not self.total.called:
+            self.total.callback(self._sum)

@@ -1,0 +1,217 @@
+"""Worker: a process that serves on sockets it was given, and does as the parent says.
+
+Apart from the service, which is the same as everywhere else; here is what a worker does beside it: report, drain, and end when the parent is
+gone.  Run as `python -m ftpd.processes.worker SLOT`; the number is there for `ps`.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import select
+import signal
+import socket as sockets
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import LogEvent, Logger, globalLogBeginner, globalLogPublisher
+
+from ftpd.config.tree import Config
+from ftpd.logs.targets import text_line
+from ftpd.processes.balance import Balance
+from ftpd.processes.channel import Message, connect, receive_first, send_last
+from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
+from ftpd.processes.reporter import Reporter
+from ftpd.schema import ConfigError
+from ftpd.service import Server, make_service
+from ftpd.signals import Signals
+from ftpd.state.sqlite import SQLiteState
+from ftpd.values import Request
+
+__all__ = ["main"]
+
+_SECOND: Final = 1.0  # between two reports
+_RESTARTING: Final = "The server is restarting; please connect again."
+_STOPPING: Final = "The server is shutting down; closing."
+_KICKED: Final = "The operator has ended this session."
+
+
+class Worker:
+    """The running worker: *server*, made from *config*, and the parent at the other end of *socket*."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        order: Order,
+        config: Config,
+        server: Server,
+        state: SQLiteState,
+        balance: Balance,
+        socket: sockets.socket,
+    ) -> None:
+        self._reactor = reactor
+        self._order = order
+        self._settings = config.process
+        self._server = server
+        self._state = state
+        self._balance = balance
+        self._kicked = 0  # sessions, since the parent last asked
+        self._quiet_seconds = math.inf  # that a session may be, once we drain
+        self._ending: Deferred[None] | None = None
+        self._deeds: dict[str, Callable[..., object]] = {
+            "drain": self.drain,
+            "stop": self.stop,
+            "quit": self.quit,
+            "lock": self.lock,
+            "reopen": server.reopen_logs,
+            "look": self.look,
+        }
+        self._factories = [listener.factory for listener in server.listeners]
+        for listener in server.listeners:
+            listener.gives_way = self._gives_way
+        self._reporter = Reporter(self._factories, state, self._obey)
+        self._channel = connect(reactor, socket, self._heard, self.drain)  # the parent is gone: nobody else accepts for us
+        self._reports = LoopingCall(self._report)
+        self._reports.clock = reactor
+
+    def start(self) -> None:
+        """Begin to serve, and say so."""
+        if self._order.forwards_logs:
+            globalLogPublisher.addObserver(self._forward)  # type: ignore[arg-type]  # whatever can be called is one
+        self.lock(self._order.locked)
+        self._balance.join(self._order.slot)
+        self._server.startService()
+        self._channel.send({"said": "ready"})
+        self._reports.start(_SECOND)
+        if self._order.succeeds:
+            self._server.sweep()
+
+    def drain(self, idle: float | None = None, most: float | None = None) -> None:
+        """Accept nobody more, and end when the sessions have been quiet for *idle* seconds, or after *most*; as the settings say for None."""
+        settings = self._settings
+        self._end(settings.drain_idle if idle is None else idle, settings.drain if most is None else most, _RESTARTING)
+
+    def stop(self) -> None:
+        """Let transfers finish, for a while, then end."""
+        self._end(0, self._settings.stop, _STOPPING)
+
+    def quit(self) -> None:
+        """End now."""
+        self._end(0, 0, _STOPPING)
+
+    def _gives_way(self) -> bool:
+        """Whether another worker should have the next connection."""
+        self._count()
+        return self._balance.is_ahead(self._order.slot)
+
+    def _count(self) -> None:
+        if self._ending is None:
+            sessions = sum(len(factory.channels) for factory in self._factories)
+            self._balance.set(self._order.slot, sessions, sum(listener.taken for listener in self._server.listeners))
+
+    def _end(self, quiet_seconds: float, most_seconds: float, words: str) -> None:
+        self._balance.leave(self._order.slot)
+        self._quiet_seconds = min(self._quiet_seconds, quiet_seconds)  # whoever is in a hurry stays in one
+        drained = self._server.drain(self._quiet_seconds, most_seconds, words)
+        if self._ending is None:
+            self._ending = drained.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
+            self._ending.addErrback(lambda failure: self._log.failure("ending failed", failure=failure))
+            self._ending.addBoth(lambda _: self._reactor.stop())
+
+    async def _close(self) -> None:
+        if self._reports.running:
+            self._reports.stop()
+        await self._server.stopService()
+        await self._state.close()
+
+    def _heard(self, message: Message) -> None:
+        self._deeds[message.pop("do")](**message)
+
+    def lock(self, message: str | None) -> None:
+        """Refuse new sessions with *message*; None: let them in."""
+        for factory in self._factories:
+            factory.lock(message)
+
+    def _obey(self, request: Request) -> None:
+        if request.action == "drain":
+            self.drain()
+        else:
+            self._kicked += sum(len(factory.kick(request.field, request.value, _KICKED)) for factory in self._factories)
+
+    def look(self) -> None:
+        """See at once what was asked, and tell the parent how many sessions that has ended."""
+
+        def looked(_: object) -> None:
+            kicked, self._kicked = self._kicked, 0
+            self._channel.send({"said": "looked", "kicked": kicked})
+
+        self._reporter.report().addCallback(looked)
+
+    def _report(self) -> None:
+        self._count()
+        self._reporter.look()
+        self._channel.send({"said": "alive", "sessions": self._reporter.sessions, "transfers": self._reporter.transfers})
+
+    def _forward(self, event: LogEvent) -> None:
+        level, _, text = text_line(event, with_time=False).partition(" ")
+        self._channel.send({"said": "log", "level": level, "text": text})
+
+
+def main() -> None:
+    """Serve as the first message on the channel says, until the parent wants no more, or is no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; what it means is for the parent to say
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    socket = _adopted(CHANNEL)
+    try:
+        order = Order.of_message(receive_first(socket))
+    except EOFError:
+        sys.exit(1)
+    gc.disable()
+    reactor = _reactor()
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
+    try:
+        worker = _made(reactor, order, socket)
+    except ConfigError as error:
+        send_last(socket, {"said": "failed", "problems": [str(problem) for problem in error.problems]})
+        sys.exit(2)
+    reactor.callWhenRunning(worker.start)
+    actions = {signal.SIGTERM: worker.stop, signal.SIGQUIT: worker.quit}
+    Signals(reactor, actions).startService()
+    gc.freeze()
+    gc.enable()
+    reactor.run(installSignalHandlers=False)
+
+
+def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
+    config = order.source.config()
+    os.set_inheritable(BALANCE, False)
+    balance = Balance(BALANCE, order.places)
+    state = SQLiteState(order.state, order.name, reactor)
+    listening = [_adopted(FIRST_LISTENER + index) for index, _ in enumerate(config.listen)]
+    server = make_service(config, reactor, sockets=listening, state=state)
+    return Worker(reactor, order, config, server, state, balance, socket)
+
+
+def _adopted(descriptor: int) -> sockets.socket:
+    os.set_inheritable(descriptor, False)
+    return sockets.socket(fileno=descriptor)
+
+
+def _reactor() -> Any:
+    if hasattr(select, "epoll"):
+        from ftpd.reactor import install
+
+        install()
+    from twisted.internet import reactor
+
+    return reactor
+
+
+if __name__ == "__main__":
+    main()

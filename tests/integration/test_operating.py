@@ -1,0 +1,138 @@
+"""The operator's commands against two workers with live sessions: what they show, and what they do to the clients."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from typing import Any, Final
+
+import pytest
+
+from tests.integration.conftest import StartFleet
+from tests.integration.fleet import Fleet, wait_until
+from tests.integration.wire import Reply, Wire
+
+CONTENT: Final = bytes(range(256)) * 4096
+KICKED: Final = Reply(421, "The operator has ended this session.")
+
+
+def sessions(server: Fleet) -> dict[str, dict[str, Any]]:
+    """What `ftpd who --json` says, by the name of the file that moves, "" for none."""
+    told = server.command("who", "--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    return {row["path"]: row for row in rows}
+
+
+def test_who_shows_the_transfers_of_both_workers_as_they_grow(fleet: StartFleet) -> None:
+    server = fleet({})
+    guest = server.add("ann")
+    (guest.home / "large").write_bytes(CONTENT * 32)
+    with contextlib.ExitStack() as exits:
+        uploader, downloader = server.on_each(guest, exits).values()
+        upload, download = (exits.enter_context(wire.data()) for wire in (uploader, downloader))
+        assert uploader.ask("STOR new").code == 150
+        assert downloader.ask("RETR large").code == 150
+        upload.sendall(CONTENT)
+        wait_until(lambda: len({row.path for row in server.who() if row.moved}) == 2, "both transfers are seen")
+        rows = sessions(server)
+        first, second = rows["/new"], rows["/large"]
+        assert (first["account"], first["address"], first["command"], first["direction"]) == ("ann", "127.0.0.1", "STOR", "upload")
+        assert (first["size"], first["moved"]) == (None, len(CONTENT))
+        assert (second["command"], second["size"]) == ("RETR", len(CONTENT) * 32)
+        assert first["worker"] != second["worker"]
+        upload.sendall(CONTENT)
+        wait_until(lambda: sessions(server)["/new"]["moved"] == 2 * len(CONTENT), "more bytes are seen")
+        table = server.command("who").stdout
+        assert "STOR /new" in table
+        assert "RETR /large" in table
+        while download.recv(1 << 20):
+            pass
+        upload.close()
+        assert uploader.reply().code == downloader.reply().code == 226
+        wait_until(lambda: list(sessions(server)) == [""], "nothing moves")
+
+
+def test_who_shows_everybody_once(fleet: StartFleet) -> None:
+    server = fleet({})
+    guest = server.add("ann")
+    with contextlib.ExitStack() as exits:
+        for _ in range(60):
+            exits.enter_context(Wire.of(guest))
+        wait_until(lambda: len(server.who()) == 60, "all are seen")
+        rows = [json.loads(line) for line in server.command("who", "--json").stdout.splitlines()]
+        assert len({row["session"] for row in rows}) == 60
+        assert {row["account"] for row in rows} == {"ann"}
+    wait_until(lambda: not server.who(), "all are gone")
+
+
+@pytest.mark.parametrize("field", ["session", "account", "address"])
+def test_kick_ends_those_who_are_meant_on_both_workers(fleet: StartFleet, field: str) -> None:
+    server = fleet({})
+    ann, bob = server.add("ann"), server.add("bob")
+    with contextlib.ExitStack() as exits:
+        wires = list(server.on_each(ann, exits).values())
+        other = exits.enter_context(Wire.of(bob, source="127.0.0.7"))
+        wait_until(lambda: len({row.worker for row in server.who() if row.account == "ann"}) == 2, "all are seen")
+        meant = [row for row in server.who() if row.account == "ann"]
+        names = {getattr(row, field) for row in meant}
+        upload = exits.enter_context(wires[0].data())
+        assert wires[0].ask("STOR file").code == 150
+        upload.sendall(CONTENT)
+        told = [server.command("kick", name) for name in names]
+        assert [each.returncode for each in told] == [0] * len(names)
+        assert [each.stdout for each in told] == (["1 session ended\n"] * 2 if field == "session" else ["2 sessions ended\n"])
+        assert wires[0].reply().code == 426
+        assert [wire.reply() for wire in wires] == [KICKED, KICKED]
+        assert all(wire.is_closed() for wire in wires)
+        assert other.ask("NOOP").code == 200
+        again = server.command("kick", names.pop())
+        assert (again.returncode, again.stdout) == (1, "")
+    assert not (ann.home / "file").exists()
+
+
+def test_lock_refuses_who_comes_until_unlock(fleet: StartFleet) -> None:
+    server = fleet({})
+    guest = server.add("ann")
+    closed = Reply(421, "Back at noon.")
+    with contextlib.ExitStack() as exits:
+        wires = server.on_each(guest, exits)
+        assert server.command("lock", "Back at noon.").returncode == 0
+        assert greetings(server) == {closed}
+        assert [wire.store("STOR file", CONTENT).code for wire in wires.values()] == [226, 226]
+        assert server.status().locked == "Back at noon."
+        victim = next(iter(wires))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: victim not in server.processes() and len(server.workers()) == 2, "there is a successor")
+        wait_until(lambda: all(worker.state == "ready" for worker in server.workers()), "it serves")
+        assert greetings(server) == {closed}
+        server.reload()
+        assert greetings(server) == {closed}  # by the new workers, too
+        assert server.command("unlock").returncode == 0
+        assert greetings(server) == {Reply(220, "ftpd ready.")}
+
+
+def greetings(server: Fleet) -> set[Reply]:
+    """What clients are told who come to any worker."""
+    found = set()
+    for _ in range(40):
+        with Wire(server.port) as wire:
+            found.add(wire.reply())
+    return found
+
+
+def test_status_tells_of_the_workers(fleet: StartFleet) -> None:
+    server = fleet({})
+    with Wire.of(server.add("ann")):
+        wait_until(lambda: sum(worker.sessions for worker in server.workers()) == 1, "the session is counted")
+        told = server.command("status", "--json")
+        assert told.returncode == 0
+        status = json.loads(told.stdout)
+        assert status["pid"] == server.process.pid
+        assert [(worker["slot"], worker["state"], worker["generation"]) for worker in status["workers"]] == [
+            (0, "ready", 1),
+            (1, "ready", 1),
+        ]
+        assert [(listener["address"], listener["port"]) for listener in status["listeners"]] == [("127.0.0.1", server.port)]

@@ -1,0 +1,291 @@
+"""Stop: transfers finish, whoever is idle is told so, and no process is left over; and what the other signals do.
+
+Apart from the start of single processes (`test_processes`); here it is the same for a server with workers, for one without, and for a directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.conftest import Serve, StartFleet
+from tests.integration.fleet import process_of, wait_until
+from tests.integration.live import SECONDS, TWIST, TWISTD, Guest, Server
+from tests.integration.wire import Reply, Wire
+
+STOPPING: Final = Reply(421, "The server is shutting down; closing.")
+CONTENT: Final = bytes(range(256)) * 4096
+NEVER: Final = {"process": {"stop": 3600}, "storage": {"local": {"cut_upload": "discard"}}}
+
+
+@pytest.fixture(params=["two workers", "no workers"])
+def begin(request: pytest.FixtureRequest) -> StartFleet | Serve:
+    """Start a server of either kind with settings of the test's own."""
+    chosen: StartFleet | Serve = request.getfixturevalue("fleet" if request.param == "two workers" else "serve")
+    return chosen
+
+
+@contextlib.contextmanager
+def uploading(guest: Guest) -> Iterator[tuple[Wire, socket.socket]]:
+    """Give a session in mid upload: CONTENT has been sent, and the server has some of it."""
+    with Wire.of(guest) as wire, wire.data() as data:
+        assert wire.ask("STOR file").code == 150
+        data.sendall(CONTENT)
+        assert any(f"{len(CONTENT)} bytes" in wire.ask("STAT").text for _ in range(2000))
+        yield wire, data
+
+
+def is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # it has closed in between
+        pass
+    return False
+
+
+def assert_finished(server: Server, wire: Wire, data: socket.socket, guest: Guest) -> None:
+    """Let the upload finish: it is stored, its session ends, and then the server."""
+    data.sendall(CONTENT)
+    data.close()
+    assert wire.reply().code == 226
+    assert wire.reply() == STOPPING
+    assert wire.is_closed()
+    assert (guest.home / "file").read_bytes() == CONTENT * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_transfer_finishes_the_idle_go_and_nobody_comes_in(begin: Serve, number: signal.Signals) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, Wire(server.port) as stranger, uploading(guest) as (wire, data):
+        assert stranger.reply().code == 220
+        server.process.send_signal(number)
+        assert idle.reply() == STOPPING
+        assert stranger.reply() == STOPPING
+        wait_until(lambda: is_refused(server.port), "connections are refused")
+        assert_finished(server, wire, data, guest)
+    assert server.end() == 0
+    assert server.is_gone()
+
+
+def test_download_finishes(begin: Serve) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    content = CONTENT * 32  # more than any socket buffer
+    (guest.home / "file").write_bytes(content)
+    with Wire.of(guest) as idle, Wire.of(guest) as wire, wire.data() as data:
+        assert wire.ask("RETR file").code == 150
+        first = data.recv(65536)
+        server.process.terminate()
+        assert idle.reply() == STOPPING
+        assert first + b"".join(iter(lambda: data.recv(262144), b"")) == content
+        assert wire.replies(2) == [226, 421]
+    assert server.end() == 0
+
+
+def test_command_that_is_sent_after_the_last_transfer_is_not_lost_without_a_word(begin: Serve) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    with uploading(guest) as (wire, data):
+        wire.send("NOOP\r\nNLST\r\n")
+        server.process.terminate()
+        wait_until(lambda: is_refused(server.port), "connections are refused")
+        data.close()
+        assert wire.replies(3) == [200, 226, 425]
+        assert wire.reply() == STOPPING
+    assert server.end() == 0
+
+
+def test_transfer_is_cut_at_the_deadline(begin: Serve) -> None:
+    server = begin({"process": {"stop": 0.3}, "storage": {"local": {"cut_upload": "discard"}}})
+    guest = server.add("ann")
+    with uploading(guest) as (wire, _):
+        server.process.terminate()
+        assert wire.replies(2) == [426, 421]
+        assert wire.is_closed()
+    assert server.end() == 0
+    assert os.listdir(guest.home) == []
+
+
+def test_second_sigint_is_at_once(begin: Serve) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, uploading(guest) as (wire, _):
+        server.process.send_signal(signal.SIGINT)
+        assert idle.reply() == STOPPING  # the first has been heard
+        server.process.send_signal(signal.SIGINT)
+        assert wire.replies(2) == [426, 421]
+        assert wire.is_closed()
+    assert server.end() == 0
+    assert server.is_gone()
+    assert os.listdir(guest.home) == []
+
+
+def test_sigterm_twice_still_lets_the_transfer_finish(begin: Serve) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, uploading(guest) as (wire, data):
+        server.process.terminate()
+        assert idle.reply() == STOPPING
+        server.process.terminate()
+        assert_finished(server, wire, data, guest)
+    assert server.end() == 0
+
+
+def test_sigquit_is_at_once(begin: Serve) -> None:
+    server = begin(NEVER)
+    guest = server.add("ann")
+    with uploading(guest) as (wire, _):
+        server.process.send_signal(signal.SIGQUIT)
+        assert wire.replies(2) == [426, 421]
+        assert wire.is_closed()
+    assert server.end() == 0
+    assert server.is_gone()
+    assert os.listdir(guest.home) == []
+
+
+def test_signal_during_the_start_ends_it(fleet: StartFleet, tmp_path: Path) -> None:
+    server = fleet({}, is_awaited=False)
+    server.process.terminate()
+    assert server.end() == 0
+    assert server.is_gone()
+
+
+def test_old_workers_end_as_well(fleet: StartFleet) -> None:
+    server = fleet(NEVER)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, uploading(guest) as (wire, data):
+        server.reload()
+        server.process.terminate()
+        assert idle.reply() == STOPPING
+        assert_finished(server, wire, data, guest)
+    assert server.end() == 0
+
+
+# By command.
+
+
+def test_command_stop_waits_for_the_transfer(fleet: StartFleet) -> None:
+    server = fleet(NEVER)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, uploading(guest) as (wire, data), server.commanded("stop") as stop:
+        assert idle.reply() == STOPPING
+        assert stop.poll() is None
+        assert_finished(server, wire, data, guest)
+        assert stop.wait(SECONDS) == 0
+    assert server.process.poll() is not None  # the command comes back when the server is gone
+    assert server.end() == 0
+
+
+def test_command_stop_now_cuts_it(fleet: StartFleet) -> None:
+    server = fleet(NEVER)
+    guest = server.add("ann")
+    with uploading(guest) as (wire, _):
+        assert server.command("stop", "--now").returncode == 0
+        assert wire.replies(2) == [426, 421]
+    assert server.end() == 0
+    assert os.listdir(guest.home) == []
+
+
+# The server of a directory, and Twisted's own commands.
+
+
+@pytest.fixture
+def directory(launch: Callable[..., Server], tmp_path: Path) -> tuple[Server, Guest]:
+    """`ftpd serve DIRECTORY` and its account; the password is this run's."""
+    home = tmp_path / "served"
+    home.mkdir()
+    server = launch("-m", "ftpd", "serve", "served", "--listen", "127.0.0.1:0", "--user", "ann")
+    port = int(server.wait_for(r"URL +ftp://127\.0\.0\.1:(\d+)/")[1])
+    return server, Guest("ann", home, port)
+
+
+def logged_in(server: Server, guest: Guest) -> Wire:
+    password = server.wait_for(r"Password +(\S+)")[1]
+    wire = Wire(guest.port)
+    assert wire.reply().code == 220
+    assert wire.asks(f"USER {guest.name}", f"PASS {password}", "TYPE I") == [331, 230, 200]
+    return wire
+
+
+def test_served_directory_lets_a_transfer_finish(directory: tuple[Server, Guest]) -> None:
+    server, guest = directory
+    with logged_in(server, guest) as idle, logged_in(server, guest) as wire, wire.data() as data:
+        assert wire.ask("STOR file").code == 150
+        data.sendall(CONTENT)
+        server.process.terminate()
+        assert idle.reply() == STOPPING
+        assert_finished(server, wire, data, guest)
+    assert server.end() == 0
+
+
+def test_served_directory_ends_at_once_at_the_second_sigint(directory: tuple[Server, Guest]) -> None:
+    server, guest = directory
+    with logged_in(server, guest) as idle, logged_in(server, guest) as wire, wire.data() as data:
+        assert wire.ask("STOR file").code == 150
+        data.sendall(CONTENT)
+        server.process.send_signal(signal.SIGINT)
+        assert idle.reply() == STOPPING
+        server.process.send_signal(signal.SIGINT)
+        assert wire.replies(2) == [426, 421]
+    assert server.end() == 0
+    assert not (guest.home / "file").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_twistd_lets_a_transfer_finish_and_dies_by_the_signal(fleet: StartFleet, number: signal.Signals) -> None:
+    server = fleet(NEVER, launcher=TWISTD)
+    guest = server.add("ann")
+    with Wire.of(guest) as idle, uploading(guest) as (wire, data):
+        server.process.send_signal(number)
+        assert idle.reply() == STOPPING
+        assert_finished(server, wire, data, guest)
+    assert server.end() == -number
+    assert server.is_gone()
+
+
+def test_twist_serves_with_workers(fleet: StartFleet) -> None:
+    server = fleet(NEVER, launcher=TWIST)
+    with Wire.of(server.add("ann")) as wire:
+        assert process_of(wire) in server.processes()
+        assert wire.store("STOR file", CONTENT).code == 226
+
+
+# Logs.
+
+
+def test_sigusr1_reopens_every_log_in_every_worker(fleet: StartFleet, tmp_path: Path) -> None:
+    names = ("ftpd.json", "ftpd.log", "xferlog")
+    files = {name: tmp_path / name for name in names}
+    targets = [{"level": "debug"}, {"format": "json", "file": files["ftpd.json"]}, {"file": files["ftpd.log"]}]
+    server = fleet({"log": {"targets": targets, "xferlog": files["xferlog"]}})
+    guest = server.add("ann")
+    with contextlib.ExitStack() as exits:
+        wires = server.on_each(guest, exits)
+        for pid, wire in wires.items():
+            assert wire.store(f"STOR before{pid}", b"content").code == 226
+            assert wire.ask("NOOP").code == 200  # lines are written after the reply that they tell of
+        for file in files.values():
+            file.rename(f"{file}.1")
+        server.send(signal.SIGUSR1)
+        server.wait_for("(?s)(?:log files opened anew.*?){3}")  # the parent's and the workers'
+        for pid, wire in wires.items():
+            assert wire.store(f"STOR after{pid}", b"content").code == 226
+            assert wire.ask("NOOP").code == 200
+    for file in files.values():
+        old, new = Path(f"{file}.1").read_text(), file.read_text()
+        for pid in wires:
+            assert (f"/before{pid}" in old, f"/after{pid}" in old) == (True, False)
+            assert (f"/before{pid}" in new, f"/after{pid}" in new) == (False, True)
+    rows = [json.loads(line) for line in files["ftpd.json"].read_text().splitlines()]
+    assert {row["path"] for row in rows if row.get("event") == "transfer-ended"} == {f"/after{pid}" for pid in wires}
