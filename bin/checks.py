@@ -25,6 +25,8 @@ CLIENTS = {
     "rclone": "rclone",
     "ip": "iproute2",
     "openssl": "openssl",
+    "systemd-analyze": "systemd",
+    "logrotate": "logrotate",
 }
 WORKERS = 4  # a test server and its client keep a core busy; more workers than cores only make time run differently
 TEST_SECONDS = 120  # per test: a hang is a failure with a name, not a job that never ends

@@ -55,6 +55,7 @@ T = TypeVar("T")
 _STORAGE_THREADS = 16
 _FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
 _SWEEP_SECONDS = 86_400.0
+_STOPPING = "The server is shutting down; closing."
 
 
 def make_service(
@@ -265,7 +266,7 @@ class Server(Service):
         factories = [listener.factory for listener in self.listeners]
         for listener in self.listeners:
             listener.close()
-        cut = self._clock.callLater(most_seconds, self.cut)
+        cut = self._clock.callLater(most_seconds, self.cut, words)
 
         def over(results: object) -> None:
             if cut.active():
@@ -274,10 +275,10 @@ class Server(Service):
         drained = gatherResults([factory.drain(quiet_seconds, words) for factory in factories], consumeErrors=True)
         return drained.addCallback(over)
 
-    def cut(self) -> None:
-        """End every session now; transfers under way are cancelled."""
+    def cut(self, words: str = _STOPPING) -> None:
+        """End every session now, with 421 and *words*; transfers under way are cancelled."""
         for listener in self.listeners:
-            listener.factory.close_sessions()
+            listener.factory.close_sessions(words)
 
     def sweep(self) -> None:
         """Remove what uploads have left behind that nobody ended."""
@@ -305,7 +306,7 @@ class Server(Service):
 
     async def _stop(self) -> None:
         try:
-            await self.drain(0, self._stop_seconds, "The server is shutting down; closing.")
+            await self.drain(0, self._stop_seconds, _STOPPING)
         finally:
             for listener in self.listeners:
                 listener.factory.data_ports.close()

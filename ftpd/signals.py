@@ -39,7 +39,7 @@ class Signals(Service):
         self._reactor.callFromThread(
             self._actions[signal.Signals(number)]
         )  # a signal arrives anywhere; all else is of the reactor's thread
-        former = self._former[number]
+        former = self._former.get(number)  # nobody, for one that comes while we start
         if self._chains and callable(former):
             former(number, frame)
 

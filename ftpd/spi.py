@@ -291,8 +291,8 @@ class State(Protocol):
     async def share(self, uses: Mapping[str, float]) -> Mapping[str, float]:
         """Tell how much this worker has of what all have together, in the place of what it told before; return the sums over all workers.
 
-        They are there for the keys of *uses* at least.  Amounts are finite and not negative.  Twice a second, while rates hold transfers back;
-        those of a worker that is closed or forgotten count no more.
+        They are there for the keys of *uses* at least.  Amounts are finite and not negative.  A few times a second, while rates hold transfers
+        back; what a worker that is closed or forgotten has told counts no more.
         """
 
     async def sessions(self) -> Sequence[SessionRow]:
@@ -335,8 +335,8 @@ class Served(Protocol):
         Those are there that there were at the first, and are not over when it is their turn: it may be taken in several turns of the reactor.
         """
 
-    def close_sessions(self) -> Deferred[None]:
-        """End every session now, transfers included; the Deferred fires when the last is over."""
+    def close_sessions(self, words: str = ...) -> Deferred[None]:
+        """Tell every session *words* and end it now, transfers included; the Deferred fires when the last is over."""
 
 
 class DelayedCall(Protocol):

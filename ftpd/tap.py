@@ -90,7 +90,12 @@ class Options(usage.Options, AuthOptionMixin):
 
     def _fleet(self, source: Source, config: Config) -> Fleet:
         from ftpd.processes.fleet import Fleet
+        from ftpd.processes.identity import identity
 
+        twistd: Any = self.parent or {}
+        if any(twistd.get(name) is not None for name in ("uid", "gid")):
+            raise usage.UsageError("process.user says who the server becomes once its ports are open: leave --uid and --gid out")
+        identity(config.process.user, config.process.group)  # for a sentence instead of a traceback
         for warning in warnings_of(config):
             _log.warn("{warning}", warning=warning)
         return Fleet(source, config, self.reactor, self._lost, forwards_logs=True)

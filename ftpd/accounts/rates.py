@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, TypeAlias
-from weakref import WeakMethod, WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakMethod, WeakSet, WeakValueDictionary
 
 import attrs
 
@@ -56,7 +56,9 @@ class Rates:
         self._shares = Shares(state, clock, self._movers) if state is not None else None
         self._settings = settings
         self._of_accounts: dict[_Key, AccountRates] = {}
-        self._moving: dict[Way, WeakSet[Bucket]] = {way: WeakSet() for way in _WAYS}  # transfers, where others have to know of them
+        # Transfers, and accounts that others were told of, where there are others.
+        self._moving: dict[Way, WeakKeyDictionary[Bucket, _AccountBuckets]] = {way: WeakKeyDictionary() for way in _WAYS}
+        self._told: dict[Way, WeakSet[_AccountBuckets]] = {way: WeakSet() for way in _WAYS}
         self._server: dict[Way, Bucket] = {way: Bucket(clock) for way in _WAYS}
         self._portions = {way: Portion(bucket, clock, way, self.processes) for way, bucket in self._server.items()}
         self._accounts: WeakValueDictionary[_Key, _AccountBuckets] = WeakValueDictionary()
@@ -115,7 +117,7 @@ class Rates:
     def begin(self, own: Bucket, account: _AccountBuckets, way: Way) -> None:
         """A transfer begins, with a bucket of its *own*, that something limits."""
         if self._shares is not None:
-            self._moving[way].add(own)
+            self._moving[way][own] = account
             self._shares.wake((self._portions[way], account.portions[way]))
 
     def _all_portions(self) -> Iterator[dict[Way, Portion]]:
@@ -125,12 +127,11 @@ class Rates:
 
     def _movers(self) -> Iterator[Movers]:
         for way in _WAYS:
-            sessions: dict[Bucket | None, set[Bucket]] = {}  # of each account
-            for own in self._moving[way]:
-                if own.parent is not None:
-                    sessions.setdefault(own.parent.parent, set()).add(own.parent)
-            counts = [(account.portions[way], len(sessions.get(account.buckets[way], ()))) for account in self._accounts.values()]
-            yield Movers(self._portions[way], [(portion, count) for portion, count in counts if count or portion.is_told])
+            sessions: dict[_AccountBuckets, set[Bucket | None]] = {account: set() for account in self._told[way]}
+            for own, account in self._moving[way].items():
+                sessions.setdefault(account, set()).add(own.parent)
+            yield Movers(self._portions[way], [(account.portions[way], len(moving)) for account, moving in sessions.items()])
+            self._told[way] = WeakSet(account for account, moving in sessions.items() if moving or account.portions[way].is_told)
 
     def _apply(self) -> None:
         self._are_set = bool(self._of_accounts) or any(attrs.astuple(self._settings))

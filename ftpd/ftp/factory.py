@@ -196,10 +196,10 @@ class FTPFactory(ServerFactory):
             self._sweeper = self.reactor.callLater(_SWEEP_SECONDS, self._sweep)
         return channel
 
-    def close_sessions(self) -> Deferred[None]:
-        """Say 421 to everybody and cancel what runs; the Deferred fires when the last session is over."""
+    def close_sessions(self, words: str = "The server is shutting down; closing.") -> Deferred[None]:
+        """Say 421 and *words* to everybody and cancel what runs; the Deferred fires when the last session is over."""
         for channel in tuple(self.channels):
-            channel.dismiss(Stop.SHUTDOWN, Reply(421, "The server is shutting down; closing."))
+            channel.dismiss(Stop.SHUTDOWN, Reply(421, words))
         return self._emptied()
 
     def drain(self, quiet_seconds: float, words: str = RESTARTING) -> Deferred[None]:

@@ -23,13 +23,13 @@ __all__ = ["Channel", "Message", "connect", "receive_first", "send_last"]
 
 Message = dict[str, Any]
 
-_MOST_BYTES: Final = 64 * 1024 * 1024  # a configuration with very many accounts
+_MOST_BYTES: Final = 1024 * 1024  # of a message; the first one, with the configuration in it, is read otherwise
 _NOBODY: Final = UNIXAddress(None)
 _LENGTH: Final = struct.Struct("!I")
 
 
 class Channel(Int32StringReceiver):
-    """One end.  *heard* is called with each message, *lost* once when the other side is gone."""
+    """One end.  *heard* is called with each message, an empty one for what is none; *lost* once when the other side is gone."""
 
     MAX_LENGTH = _MOST_BYTES
 
@@ -48,11 +48,23 @@ class Channel(Int32StringReceiver):
             self.transport.loseConnection()
 
     def stringReceived(self, string: bytes) -> None:
-        self._heard(json.loads(string))
+        self._heard(_read(string))
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        super().lengthLimitExceeded(length)  # type: ignore[no-untyped-call]  # it closes
+        self._heard({})
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.transport = None
         self._lost()
+
+
+def _read(string: bytes) -> Message:
+    try:
+        message = json.loads(string)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 def connect(reactor: Any, socket: sockets.socket, heard: Callable[[Message], None], lost: Callable[[], None]) -> Channel:

@@ -24,7 +24,9 @@ def worker_count(config: Config) -> int:
         raise ConfigError([Problem("", "process.workers", found, "it must be 0 for such a store")])
     count = 0 if lonely else settings.count
     if settings.user and not count:
-        raise ConfigError([Problem("", "process.user", "set, and there are no workers", "one process alone stays who has started it")])
+        raise ConfigError(
+            [Problem("", "process.user", "set, and there are no workers", "one process alone stays who has started it")]
+        )
     return count
 
 

@@ -86,14 +86,21 @@ class RuntimeDirectory:
         lock = os.open("lock", _OPEN_LOCK, 0o600, dir_fd=directory)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._require_plain(lock)
             os.fchown(lock, self._identity.user, self._identity.group)  # its next start may not be root's
         except BlockingIOError:
             os.close(lock)
             raise _refused(f"another ftpd is using {self.path}", "each needs its own") from None
-        except OSError:
+        except BaseException:
             os.close(lock)
             raise
         self._lock = lock
+
+    def _require_plain(self, lock: int) -> None:
+        """The server, once broken into, may link what it likes there; root would give it away."""
+        status = os.fstat(lock)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise _refused(f"{self.path}/lock is no plain file of the server's", "remove it and see who has put it there")
 
 
 def directory_path(setting: str) -> str:

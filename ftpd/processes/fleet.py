@@ -30,7 +30,7 @@ from ftpd.logs.open import OpenLogs
 from ftpd.processes.control import ControlSocket
 from ftpd.processes.count import worker_count
 from ftpd.processes.directory import RuntimeDirectory
-from ftpd.processes.generation import CannotServe, Generation
+from ftpd.processes.generation import PATIENCE, CannotServe, Generation
 from ftpd.processes.identity import identity
 from ftpd.processes.notify import Notify
 from ftpd.processes.operator import Refused
@@ -46,8 +46,7 @@ from ftpd.values import Request, SessionRow
 
 __all__ = ["Fleet"]
 
-_PATIENCE: Final = 10  # deaths of workers at their start, in a row, until nobody serves any more
-_PATIENCE_OF_RELOAD: Final = 1  # there are others that serve
+_PATIENCE_OF_RELOAD: Final = 1  # deaths of workers at their start: there are others that serve
 _GRACE_SECONDS: Final = 15.0  # for a worker to end once its sessions had to, before it is killed
 _QUIT_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 5.0
@@ -120,7 +119,7 @@ class Fleet(Service):
         self._state = SQLiteState(self._directory.state, "", self._reactor)
         self._control = ControlSocket(self._reactor, self._directory.control, self, self._identity.group)
         self._control.open()
-        generation = self._start_generation(self._source, self._config, self._listening, _PATIENCE)
+        generation = self._start_generation(self._source, self._config, self._listening, PATIENCE)
         self._current = generation
         generation.ready.addCallbacks(self._serving, lambda failure: self._lost(failure.value))
 
@@ -149,7 +148,9 @@ class Fleet(Service):
             with suppress(ConfigError, CannotListen, CannotServe, Refused):
                 await self.reload()
 
-        Deferred.fromCoroutine(reload())
+        if not self._reloads.waiting:  # else one that has not read the file yet will do
+            reloaded: Deferred[None] = Deferred.fromCoroutine(reload())
+            reloaded.addErrback(lambda failure: self._log.failure("reloading failed", failure=failure))
 
     # operator.Operator.
 
@@ -163,7 +164,11 @@ class Fleet(Service):
             tally = self._tally = Tally(self._reactor, [worker for worker in self._workers() if worker.serves])
             for worker in tally.awaited:
                 worker.tell("look")
-            return await tally.total
+            kicked = await tally.total
+            if tally.awaited:
+                silent = ", ".join(f"{worker.order.slot} (process {worker.pid})" for worker in tally.awaited)
+                raise Refused(f"{kicked} sessions were ended; of others nobody knows, for worker {silent} does not answer.")
+            return kicked
         finally:
             self._tally = None
             self._kicks.release()
@@ -188,14 +193,17 @@ class Fleet(Service):
             if self._is_stopping or self._current is None or not self._current.ready.called:
                 raise Refused("The server is starting or stopping; there is nothing to reload.")
             self._notify.reloading()
-            await self._reload(self._current)
+            try:
+                await self._reload(self._current)
+            finally:
+                if not self._is_stopping:
+                    self._notify.ready()
             self._log.info("configuration reloaded")
         except (ConfigError, CannotListen, CannotServe, Refused) as error:
             for line in str(error).splitlines():
                 self._log.error("configuration not reloaded, the old one stays in use: {reason}", reason=line)
             raise
         finally:
-            self._notify.ready()
             self._reloads.release()
 
     def stop(self, now: bool) -> float:
@@ -238,6 +246,10 @@ class Fleet(Service):
         forgetting.addErrback(
             lambda failure: self._log.error("sessions of a dead worker are still counted: {error}", error=failure.value)
         )
+        if worker.was_killed and worker.is_ending:  # else its successor clears away what it left
+            stay = (other for other in self._workers() if other.serves and not other.is_ending)
+            for other in itertools.islice(stay, 1):
+                other.tell("sweep")
 
     def lost(self, error: CannotServe) -> None:
         self._lost(error)
@@ -296,6 +308,8 @@ class Fleet(Service):
         source = Source.read(self._source.file, self._source.overrides)
         config = source.config()
         await self._demand_usable(config)
+        if self._is_stopping:
+            raise Refused("The server is stopping; there is nothing to reload.")
         listening = self._sockets.claim(config.listen)
         try:
             new = await self._started(source, config, listening)
@@ -313,9 +327,11 @@ class Fleet(Service):
         new = self._start_generation(source, config, listening, _PATIENCE_OF_RELOAD)
         try:
             await new.ready
+            if self._is_stopping:
+                raise Refused("The server is stopping; nothing has changed.")
             logs = OpenLogs(config.log)  # not before: two would write each line twice
         except BaseException:
-            new.end("quit")
+            new.give_up(idle=config.process.drain_idle, most=config.process.drain)
             raise
         self._logs.close()
         self._logs = logs
@@ -328,7 +344,7 @@ class Fleet(Service):
             old, new = getattr(self._config.process, field), getattr(config.process, field)
             if new != old:
                 problems.append(Problem("", f"process.{field}", f"changed from {old!r} to {new!r}", "this needs a restart"))
-        if not worker_count(config):
+        if not problems and not worker_count(config):
             problems.append(Problem("", "process.workers", "changed to none", "this needs a restart"))
         for warning in warnings:
             self._log.warn("{warning}", warning=warning)
@@ -349,10 +365,11 @@ class Fleet(Service):
         for loop in self._loops:
             loop.stop()
         for generation in tuple(self._generations):
-            generation.end("stop")
+            generation.end("stop", most=self._config.process.stop)
         killing = self._reactor.callLater(self._config.process.stop + _GRACE_SECONDS, self._kill)
         await gatherResults([generation.gone for generation in self._generations])
-        killing.cancel()
+        if killing.active():
+            killing.cancel()
         self._control.close()
         await self._state.close()
         self._directory.close()

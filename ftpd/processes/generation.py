@@ -22,8 +22,9 @@ from ftpd.processes.status import WorkerStatus
 from ftpd.schema import ConfigError, Problem
 from ftpd.spi import DelayedCall
 
-__all__ = ["CannotServe", "Generation", "Home"]
+__all__ = ["PATIENCE", "CannotServe", "Generation", "Home"]
 
+PATIENCE: Final = 10  # deaths of workers at their start, in a row, until nobody serves any more
 _FIRST_PAUSE_SECONDS: Final = 0.1  # before a successor is started; doubled with each death that follows soon
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _SOON_SECONDS: Final = 10.0  # a worker that has lived longer did not die of what its successor would die of
@@ -57,8 +58,8 @@ class Home(Protocol):
 class Generation:
     """The workers of *source*, which says *config*, in *count* places, on the sockets *listening*.
 
-    `ready` fires when all serve, or fails with `ConfigError` or, after *patience* deaths at start in a row, with `CannotServe`; `gone` fires
-    when the last worker is gone after `end`.
+    `ready` fires when all serve, or fails with `ConfigError` or, after *patience* deaths at start in a row, with `CannotServe`: then `give_up`
+    or `end` has to follow.  Once all have served, patience is `PATIENCE`.  `gone` fires when the last worker is gone after `end`.
     """
 
     _log = Logger()
@@ -86,6 +87,7 @@ class Generation:
         self._home = home
         self._reactor = reactor
         self._patience = patience
+        self._is_tried = False  # has served once
         self._stillborn = 0  # deaths at start, in a row
         self._soon = 0  # deaths that followed a start soon, in a row
         self._silent: dict[WorkerProcess, int] = {}
@@ -106,13 +108,20 @@ class Generation:
             worker.tell(deed, **more)
 
     def end(self, deed: str, **more: Any) -> None:
-        """Have every worker end, by "drain", "stop" or "quit"; may be called again, to hurry."""
+        """Have every worker end, by "drain", "stop" or "quit"; may be called again, to hurry.  Who does not serve yet hears nothing, and is killed."""
         self.is_ending = True
         for start in self._starts.values():
             start.cancel()
         self._starts.clear()
         self.tell(deed, **more)
+        for worker in self.workers.values():
+            if not worker.serves:
+                worker.kill()
         self._see_whether_gone()
+
+    def give_up(self, **more: Any) -> None:
+        """End a trial that has failed: whoever serves drains, since somebody may have come in; the others let go of the sockets at once."""
+        self.end("drain", **more)
 
     def kill(self) -> None:
         """End every worker whatever it does; its sessions are lost."""
@@ -139,6 +148,8 @@ class Generation:
         self._stillborn = 0
         self._log.info("worker {worker} (process {pid}) serves", event="worker-started", worker=worker.order.slot, pid=worker.pid)
         if not self.ready.called and all(self._serves(slot) for slot in self.restarts):
+            self._is_tried = True
+            self._patience = PATIENCE
             self.ready.callback(None)
 
     def failed(self, worker: WorkerProcess, problems: Sequence[str]) -> None:
@@ -160,7 +171,7 @@ class Generation:
         self._balance.leave(slot)
         self._home.ended(worker)
         fields = {"worker": slot, "pid": worker.pid, "reason": how}
-        if worker.is_ending:
+        if worker.is_ending and not worker.was_killed:
             self._log.info("worker {worker} (process {pid}) has ended: {reason}", event="worker-ended", **fields)
         else:
             self._log.error("worker {worker} (process {pid}) died: {reason}", event="worker-died", **fields)
@@ -178,7 +189,8 @@ class Generation:
                 self._reactor, self._home.make_order(self, slot, succeeds=succeeds), self._memory, self.listening, self
             )
         except OSError as error:
-            self._log.error("worker {worker} cannot be started: {reason}", worker=slot, reason=error.strerror)
+            reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+            self._log.error("worker {worker} cannot be started: {reason}", worker=slot, reason=reason)
             self._stillborn += 1
             self._soon += 1
             self._replace(slot)
@@ -188,11 +200,8 @@ class Generation:
 
     def _replace(self, slot: int) -> None:
         if self._stillborn >= self._patience:
-            self._fail(
-                CannotServe(
-                    f"Workers died at their start, {self._stillborn} times in a row; the lines before this one say of what."
-                )
-            )
+            times = "once" if self._stillborn == 1 else f"{self._stillborn} times in a row"
+            self._fail(CannotServe(f"Workers died at their start, {times}; the log says of what."))
             return
         self.restarts[slot] += 1
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._soon, 20)) if self._soon else 0
@@ -201,7 +210,7 @@ class Generation:
     def _fail(self, error: ConfigError | CannotServe) -> None:
         if not self.ready.called:
             self.ready.errback(error)
-        elif isinstance(error, CannotServe):
+        elif self._is_tried and isinstance(error, CannotServe):
             self._home.lost(error)
 
     def _serves(self, slot: int) -> bool:

@@ -9,11 +9,12 @@ import os
 import socket as sockets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Final, Protocol
 
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from ftpd.processes.channel import Message, connect
@@ -22,6 +23,7 @@ from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
 __all__ = ["Owner", "WorkerProcess"]
 
 _COMMAND: Final = ("-P", "-m", "ftpd.processes.worker")
+_LEVELS: Final = frozenset(level.name for level in LogLevel.iterconstants())
 
 
 class Owner(Protocol):
@@ -46,8 +48,11 @@ class Owner(Protocol):
 class WorkerProcess(ProcessProtocol):
     """Start a process with *order*, the *memory* of its generation, and the *listening* sockets of its configuration.  Raises `OSError` where there can be none.
 
-    `serves` says whether it has begun to; `sessions` and `transfers` are as it last said; `is_heard` is set by each word of it.
+    `serves` says whether it has begun to; `sessions` and `transfers` are as it last said; `is_heard` is set by each word of it.  `was_killed`: a
+    signal has ended it, so that it could not put in order what it was doing.
     """
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, order: Order, memory: IO[bytes], listening: Sequence[sockets.socket], owner: Owner) -> None:
         self.order = order
@@ -55,9 +60,17 @@ class WorkerProcess(ProcessProtocol):
         self.serves = False
         self.is_heard = True
         self.is_ending = False
+        self.was_killed = False
         self.sessions = 0
         self.transfers = 0
         self._owner = owner
+        self._words: dict[str, tuple[Callable[..., None], Mapping[str, type]]] = {
+            "ready": (self._begin, {}),
+            "alive": (self._count, {"sessions": int, "transfers": int}),
+            "looked": (self._looked, {"kicked": int}),
+            "failed": (self._failed, {"problems": list}),
+            "log": (self._tell, {"level": str, "text": str}),
+        }
         ours, theirs = sockets.socketpair()
         with theirs:
             files = {0: 0, 1: 1, 2: 2, CHANNEL: theirs.fileno(), BALANCE: memory.fileno()}
@@ -84,22 +97,37 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self._channel.close()
+        self.was_killed = getattr(reason.value, "signal", None) is not None
         self._owner.ended(self, _how(reason.value))
 
     def _heard(self, message: Message) -> None:
+        """Do what the worker's *message* means.  It speaks to clients, and we do not: what makes no sense is not a reason to fail with it."""
         self.is_heard = True
-        said = message["said"]
-        if said == "alive":
-            self.sessions, self.transfers = message["sessions"], message["transfers"]
-        elif said == "log":
-            self._owner.told(self, message["level"], message["text"])
-        elif said == "looked":
-            self._owner.looked(self, message["kicked"])
-        elif said == "failed":
-            self._owner.failed(self, message["problems"])
+        said = message.pop("said", None)
+        act, fields = self._words.get(said, (None, {})) if isinstance(said, str) else (None, {})
+        if act is None or message.keys() != fields.keys() or any(type(message[name]) is not kind for name, kind in fields.items()):
+            self._log.error("worker {worker} (process {pid}) talks nonsense, and is killed", worker=self.order.slot, pid=self.pid)
+            self._channel.close()
+            self.kill()
         else:
+            act(**message)
+
+    def _begin(self) -> None:
+        if not self.serves:
             self.serves = True
             self._owner.serves(self)
+
+    def _count(self, sessions: int, transfers: int) -> None:
+        self.sessions, self.transfers = sessions, transfers
+
+    def _looked(self, kicked: int) -> None:
+        self._owner.looked(self, kicked)
+
+    def _failed(self, problems: list[object]) -> None:
+        self._owner.failed(self, [str(problem) for problem in problems])
+
+    def _tell(self, level: str, text: str) -> None:
+        self._owner.told(self, level if level in _LEVELS else "error", text)
 
 
 def _how(value: Any) -> str:

@@ -45,8 +45,9 @@ class Sockets:
     _log = Logger()
 
     def __init__(self, given: Iterable[socket.socket] = ()) -> None:
-        self._open = list(given)
-        self._unnamed = list(self._open)  # given ones of which no configuration has spoken yet
+        self._given = list(given)
+        self._open = list(self._given)
+        self._idle: list[socket.socket] = []  # given ones of which it was told that nobody serves them
 
     def claim(self, listeners: Sequence[ListenSettings]) -> list[socket.socket]:
         """Return a socket for each of *listeners*: one that is open already, or a new one; to be followed by `keep`.
@@ -70,18 +71,19 @@ class Sockets:
         return claimed
 
     def keep(self, claimed: Sequence[socket.socket]) -> None:
-        """Close all but *claimed*."""
-        for one in self._unnamed:
-            if one not in claimed:
+        """Close all but *claimed*, and given ones: systemd has those open as well, so that a later claim could not bind their ports."""
+        idle = [one for one in self._given if one not in claimed]
+        for one in idle:
+            if one not in self._idle:
                 host, port = one.getsockname()[:2]
                 self._log.warn(
-                    "no [[listen]] names {address} port {port}, where systemd listens for this server: the socket is closed",
+                    "no [[listen]] names {address} port {port}, where systemd listens for this server: clients there wait in vain",
                     address=host,
                     port=port,
                 )
-        self._unnamed = []
-        _close(one for one in self._open if one not in claimed)
-        self._open = list(claimed)
+        _close(one for one in self._open if one not in claimed and one not in idle)
+        self._open = [*claimed, *idle]
+        self._idle = idle
 
     def close(self) -> None:
         """Close all; may be called twice."""

@@ -15,7 +15,10 @@ _LONGEST_SECONDS: Final = 10.0
 
 
 class Tally:
-    """Wait for the answers of *workers*, but not for ever: `total` fires with the sum of what they said."""
+    """Wait for the answers of *workers*, but not for ever: `total` fires with the sum of what they said.
+
+    `awaited` are those who have not answered, also then.
+    """
 
     def __init__(self, reactor: Any, workers: Iterable[WorkerProcess]) -> None:
         self.awaited = set(workers)
@@ -27,14 +30,13 @@ class Tally:
 
     def add(self, worker: WorkerProcess, count: int) -> None:
         """*worker* has answered, or answers no more; what was not asked counts nothing."""
-        if worker in self.awaited:
+        if worker in self.awaited and not self.total.called:
             self.awaited.remove(worker)
             self._sum += count
             if not self.awaited:
                 self._finish()
 
     def _finish(self) -> None:
-        self.awaited.clear()
         if self._deadline.active():
             self._deadline.cancel()
         if not self.total.called:

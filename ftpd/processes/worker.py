@@ -35,6 +35,7 @@ from ftpd.values import Request
 __all__ = ["main"]
 
 _SECOND: Final = 1.0  # between two reports
+_MOST_LETTERS: Final = 100_000  # of what is said for the log: a message has its limit
 _RESTARTING: Final = "The server is restarting; please connect again."
 _STOPPING: Final = "The server is shutting down; closing."
 _KICKED: Final = "The operator has ended this session."
@@ -71,6 +72,7 @@ class Worker:
             "lock": self.lock,
             "reopen": server.reopen_logs,
             "look": self.look,
+            "sweep": server.sweep,
         }
         self._factories = [listener.factory for listener in server.listeners]
         for listener in server.listeners:
@@ -97,9 +99,9 @@ class Worker:
         settings = self._settings
         self._end(settings.drain_idle if idle is None else idle, settings.drain if most is None else most, _RESTARTING)
 
-    def stop(self) -> None:
-        """Let transfers finish, for a while, then end."""
-        self._end(0, self._settings.stop, _STOPPING)
+    def stop(self, most: float | None = None) -> None:
+        """Let transfers finish, for *most* seconds, then end; as the settings say for None."""
+        self._end(0, self._settings.stop if most is None else most, _STOPPING)
 
     def quit(self) -> None:
         """End now."""
@@ -160,13 +162,14 @@ class Worker:
 
     def _forward(self, event: LogEvent) -> None:
         level, _, text = text_line(event, with_time=False).partition(" ")
-        self._channel.send({"said": "log", "level": level, "text": text})
+        self._channel.send({"said": "log", "level": level, "text": text[:_MOST_LETTERS]})
 
 
 def main() -> None:
     """Serve as the first message on the channel says, until the parent wants no more, or is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; what it means is for the parent to say
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # sent to all of a service at once; those of the parent are passed on
+        signal.signal(number, signal.SIG_IGN)
     socket = _adopted(CHANNEL)
     try:
         order = Order.of_message(receive_first(socket))

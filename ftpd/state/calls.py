@@ -40,11 +40,12 @@ class Take(Call):
 
     session: str
     places: Sequence[Place]
+    is_attempted: bool = attrs.field(default=False, init=False)  # on the reactor thread, where nobody has to wait for an answer
 
     @property
     def is_asking(self) -> bool:
         """Whether a full place matters; else somebody has gone on without an answer, or had no question."""
-        return self.answer is not None and not self.is_given_up
+        return self.is_attempted or (self.answer is not None and not self.is_given_up)
 
 
 @attrs.define(eq=False)

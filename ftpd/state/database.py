@@ -1,8 +1,9 @@
-"""Database: the file of a shared state, opened by one thread of one process; it may be damaged, locked, replaced or gone at any time.
+"""Database: the file of a shared state, used by one thread at a time; it may be damaged, locked, replaced or gone at any time.
 
 Apart from what stands in it.  Writers take turns by a lock of their own, flock(2) of a file beside the database: SQLite's makes who comes
-second sleep for up to 100 ms at a time, where the kernel wakes him at once, and frees what a killed process held.  SQLite's own lock is
-taken as well, for programs that know nothing of ours; so the numbers are right even where somebody has removed the lock file.
+second sleep for up to 100 ms at a time, where the kernel wakes him at once, and frees what a killed process held.  SQLite's own is taken as
+well, and it is this one that makes the numbers right: also against programs that know nothing of ours, where somebody has removed the lock
+file, and for what is done in one statement, which tries its luck without ours.
 
 Nothing here waits for a disk to have written: a machine that loses its power has lost the sessions too.
 """
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 from urllib.parse import quote
 
+from ftpd.disks import Disk, disk_of
 from ftpd.state.tables import APPLICATION, SCHEMA, VERSION
 
 __all__ = ["Database", "Work"]
@@ -54,6 +56,7 @@ class Database:
         self._is_ours = is_ours
         self._connection: sqlite3.Connection | None = None
         self._identity = self._log_identity = (0, 0)  # device and inode: as long as a file is open, no other has them
+        self._disk: Disk | None = None
         self._lock = -1
         self._looked = 0.0
 
@@ -63,8 +66,7 @@ class Database:
 
         Raises `OSError`, and `TimeoutError` after *most_seconds*.
         """
-        is_time = self._is_time_to_look
-        if is_time and self._lock >= 0 and _identity(self._lock_path) != _identity(self._lock):
+        if self._is_time_to_look and self._lock >= 0 and _identity(self._lock_path) != _identity(self._lock):
             self._close_lock()
         lock = self._open_lock()
         if most_seconds is None:
@@ -72,8 +74,6 @@ class Database:
         else:
             self._poll(lock, most_seconds)
         try:
-            if is_time:
-                self._look()
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
@@ -83,6 +83,8 @@ class Database:
 
         Raises `sqlite3.Error` and `OSError`; the file is then closed, and the next call opens it again.
         """
+        if self._is_time_to_look:
+            self._look()
         try:
             self._attempt(work)
         except sqlite3.DatabaseError as error:
@@ -90,15 +92,19 @@ class Database:
                 raise
             self._attempt(work)
 
-    def run_at_once(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
+    def run_at_once(self, work: Callable[[sqlite3.Connection], bool], *, is_timed: bool = False) -> bool:
         """Call *work*, without a transaction and without being `locked`; return whether it did what it should.
 
-        False also where that has to be done by `run`: somebody else is writing, or something is wrong with the file.
+        False also where that has to be done by `run`: somebody else is writing, or something is wrong with the file.  Where *is_timed*, for a thread
+        that must not wait, the disk is judged by how long it takes, and one that was slow lately is not asked.
         """
-        if self._connection is None or self._is_time_to_look:
+        connection, disk = self._connection, self._disk
+        if connection is None or disk is None or self._is_time_to_look:
             return False
         try:
-            return work(self._connection)
+            if not is_timed:
+                return work(connection)
+            return not disk.is_slow and disk.timed(work, connection)
         except sqlite3.Error as error:
             if not _is_busy(error):
                 self._close()
@@ -130,15 +136,20 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self._make_file()
+        self._disk = _disk_below(os.path.dirname(self._path) or ".")
         self._identity = _identity(self._path)
         self._connection = connection = sqlite3.connect(
-            f"file:{quote(os.path.abspath(self._path))}?mode=rw", timeout=_BUSY_SECONDS, isolation_level=None, uri=True
+            f"file:{quote(os.path.abspath(self._path))}?mode=rw",
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            uri=True,
+            check_same_thread=False,
         )
+        connection.execute("pragma synchronous = off")
         if _is_empty(connection):
             _furnish(connection)
         elif not _is_of_this_version(connection):
             raise _Foreign("it is another version's, or another program's")
-        connection.execute("pragma synchronous = off")
         if self._is_ours:
             _check(connection)
         connection.execute("pragma busy_timeout = 0")  # from here on `_begin` sees to that
@@ -154,6 +165,8 @@ class Database:
     def _is_to_go(self, error: BaseException) -> bool:
         if isinstance(error, _Foreign):
             return self._is_ours
+        if self._is_ours and _code(error) == sqlite3.SQLITE_ERROR:
+            return True  # somebody has changed its tables
         return isinstance(error, _Damaged) or _code(error) in _DAMAGED
 
     def _set_aside(self, error: BaseException) -> None:
@@ -278,6 +291,15 @@ def _create(path: str, mode: int) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _disk_below(directory: str) -> Disk:
+    """Return the disk on which *directory* is.  Not asked by the file: to close a descriptor of that would free what SQLite has locked (fcntl(2))."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return disk_of(descriptor)
     finally:
         os.close(descriptor)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -62,6 +62,7 @@ class Ledger:
         self._worker = worker
         self._seconds = seconds
         self._held = Holdings()
+        self._unwritten: set[str] = set()  # keys of counts that are others here than in the file
         self._uses: Mapping[str, float] = {}
         self._texts: dict[str, str] = {}  # of rows, by session
         self._forgotten: set[str] = set()  # workers that the file still has to forget
@@ -70,6 +71,11 @@ class Ledger:
         self._last_ban = 0
         self._last_request = 0
         self._pruned = 0.0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the file has still to be told what was noted, or everything."""
+        return self._entered is None
 
     def prepare(self, call: Call) -> None:
         """Do what takes long before the lock is taken."""
@@ -84,17 +90,16 @@ class Ledger:
         moves = [call for call in calls if isinstance(call, Take | GiveBack)]
         if sql is not self._entered or len(moves) < len(calls):
             return False
-        changed: set[str] = set()
         room: dict[str, int] = {}
         for call in moves:
-            changed.update(self._leave(call))
+            self._leave(call)
             if isinstance(call, Take):
-                changed.update(self._enter_places(call))
+                self._enter_places(call)
                 for place in call.places if call.is_asking else ():
                     if place.most is not None:
                         left = place.most - self._held.counts[place.key]
                         room[place.key] = min(left, room.get(place.key, left))
-        return self._write_counts(sql, changed, room)
+        return self._write_counts(sql, room)
 
     def apply(self, sql: sqlite3.Connection, calls: Sequence[Call]) -> None:
         """Do what *calls* ask, within a transaction, and leave the results in them.  May be called again with the same."""
@@ -119,8 +124,13 @@ class Ledger:
         if now - self._pruned >= _PRUNE_SECONDS:
             self._prune(sql, now)
 
+    def committed(self) -> None:
+        """What `apply` has written is there to stay."""
+        self._forgotten.clear()
+
     def note(self, calls: Iterable[Call]) -> None:
         """Remember what *calls* tell, where the file cannot be told now; whoever asks for a place goes on without an answer, and is counted."""
+        self._entered = None
         for call in calls:
             if isinstance(call, Take | GiveBack):
                 self._leave(call)
@@ -137,7 +147,6 @@ class Ledger:
 
     def read(self, sql: sqlite3.Connection, calls: Iterable[Call]) -> None:
         """After `apply`, and without the lock: answer those of *calls* that want to know something."""
-        self._forgotten.clear()
         for call in calls:
             if isinstance(call, Sessions):
                 call.result = _sessions(sql)
@@ -155,7 +164,8 @@ class Ledger:
         for worker in self._forgotten:
             self._forget(sql, worker)
         _forget_worker(sql, self._worker)
-        self._write_counts(sql, self._held.counts.keys())
+        self._unwritten = set(self._held.counts)
+        self._write_counts(sql)
         self._write_uses(sql)
         self._write_rows(sql, self._texts.values())
         [origin] = sql.execute("select identity from origin").fetchone()
@@ -176,24 +186,23 @@ class Ledger:
 
     def _settle(self, sql: sqlite3.Connection, calls: Sequence[Take | GiveBack]) -> None:
         """Take and give back in the order of the calls; exact, since no other worker writes meanwhile."""
-        changed: set[str] = set()
         for call in calls:  # what was tried before, and did not come to be
-            changed.update(self._leave(call))
+            self._leave(call)
         others = self._of_others(sql, calls)
         for call in calls:
-            changed.update(self._leave(call))
+            self._leave(call)
             if isinstance(call, Take):
                 call.result = self._held.full(call.places, others) if call.is_asking else None
                 if call.result is None:
-                    changed.update(self._enter_places(call))
-        self._write_counts(sql, changed)
+                    self._enter_places(call)
+        self._write_counts(sql)
 
-    def _leave(self, call: Take | GiveBack) -> Iterable[str]:
-        return [place.key for place in self._held.leave(call.session)]
+    def _leave(self, call: Take | GiveBack) -> None:
+        self._unwritten.update(place.key for place in self._held.leave(call.session))
 
-    def _enter_places(self, call: Take) -> Iterable[str]:
+    def _enter_places(self, call: Take) -> None:
         self._held.enter(call.session, call.places)
-        return [place.key for place in call.places]
+        self._unwritten.update(place.key for place in call.places)
 
     def _of_others(self, sql: sqlite3.Connection, calls: Sequence[Take | GiveBack]) -> Mapping[str, int]:
         takes = (call for call in calls if isinstance(call, Take))
@@ -203,14 +212,16 @@ class Ledger:
         [counts] = sql.execute(_OTHERS, (self._worker, json.dumps([plain(key) for key in keys]))).fetchone()
         return dict(zip(keys, json.loads(counts), strict=True))
 
-    def _write_counts(self, sql: sqlite3.Connection, keys: Collection[str], room: Mapping[str, int] = _ANY_ROOM) -> bool:
-        """Write how many of *keys* there are, unless others have more of a key than there is *room* for; return whether it was written."""
-        if not keys:
+    def _write_counts(self, sql: sqlite3.Connection, room: Mapping[str, int] = _ANY_ROOM) -> bool:
+        """Write the counts that the file has not, unless others have more of a key than there is *room* for; return whether it was done."""
+        if not self._unwritten:
             return True
-        counts = json.dumps([(plain(key), self._held.counts.get(key, 0)) for key in keys])
-        return (
-            sql.execute(_COUNT, (self._worker, counts, json.dumps([(plain(key), left) for key, left in room.items()]))).rowcount > 0
-        )
+        counts = json.dumps([(plain(key), self._held.counts.get(key, 0)) for key in self._unwritten])
+        rooms = json.dumps([(plain(key), left) for key, left in room.items()])
+        if sql.execute(_COUNT, (self._worker, counts, rooms)).rowcount <= 0:
+            return False
+        self._unwritten.clear()  # should the transaction fail, the file is opened again, and told everything
+        return True
 
     # What all have together.
 

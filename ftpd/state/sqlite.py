@@ -86,6 +86,8 @@ class SQLiteState:
         if all(place.most is None for place in places):
             self._tell(call)
             return None
+        if not self._pending and self._trouble is None and not self._is_closed and self._writer.attempt(call):
+            return None
         full: Place | None = await self._ask(call)
         return full
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import operator
+import zlib
 from typing import Any, Final
 
 import attrs
@@ -18,8 +19,6 @@ from ftpd.values import Request, SessionRow
 __all__ = ["APPLICATION", "SCHEMA", "VERSION", "plain", "request_of", "row_of", "text_of_request", "text_of_row", "unplain"]
 
 APPLICATION: Final = 0x66747064  # "ftpd", as `file` shows it
-VERSION: Final = 1  # of the tables below: to be raised with each change of them
-
 SCHEMA: Final = (
     "create table origin (identity text not null)",  # one row, another in each file that was ever made
     "create table held (key text, worker text, count integer not null, primary key (key, worker)) without rowid",
@@ -31,6 +30,8 @@ SCHEMA: Final = (
     # To `worker`, or to all where that is empty.
     "create table requests (serial integer primary key autoincrement, worker text not null, asked real not null, request text not null)",
 )
+
+VERSION: Final = zlib.crc32("\n".join(SCHEMA).encode()) >> 1  # 31 bits, which are others with each change of the tables
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(SessionRow))
 _values_of = operator.attrgetter(*_FIELDS)

@@ -1,4 +1,4 @@
-"""Writer: the thread that all SQL of a shared state runs in, and the queue before it.
+"""Writer: the thread that the SQL of a shared state runs in, and the queue before it; what cannot wait is attempted before.
 
 Apart from the state, which lives on the reactor thread and never waits.  Everything that was asked while one transaction ran, or while others
 had the lock, goes into the next one together: the busier the server, the less a login costs.
@@ -14,7 +14,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from ftpd.state.calls import Call, Close
+from ftpd.state.calls import Call, Close, Take
 from ftpd.state.database import Database
 from ftpd.state.ledger import Ledger
 
@@ -57,6 +57,25 @@ class Writer:
             self._is_rung = True
             self._bell.release()
 
+    def attempt(self, call: Take) -> bool:
+        """Carry *call* out here and now, with what waits, if one statement can grant it; else nothing has happened.  On the reactor thread.
+
+        It waits for nothing: not for the thread, nor for another process, nor for a disk that was slow lately.  By way of the thread a login costs
+        100 us more, most of it for handing over the interpreter (tests/bench: login).
+        """
+        if self._is_rung or not self._at_work.acquire(blocking=False):
+            return False
+        try:
+            others = self._taken()
+            call.is_attempted = True
+            if self._database.run_at_once(lambda sql: self._ledger.enter_at_once(sql, [*others, call]), is_timed=True):
+                return True
+            call.is_attempted = False
+            self._waiting.extendleft(reversed(others))
+            return False
+        finally:
+            self._at_work.release()
+
     def note(self) -> None:
         """Where others' lock keeps the thread, remember in its place what nobody waits for, which would grow without bound."""
         if not self._at_work.acquire(blocking=False):
@@ -71,7 +90,7 @@ class Writer:
         while not self._is_over:
             if self._bell.acquire(timeout=-1 if self._trouble is None else _RETRY_SECONDS):
                 self._is_rung = False
-            if self._waiting or self._trouble is not None:
+            if self._waiting or self._ledger.is_behind:
                 self._turn()
 
     def _turn(self) -> None:
@@ -87,7 +106,8 @@ class Writer:
             self._trouble = str(error)
         if any(isinstance(call, Close) for call in calls):
             self._is_over = True
-            self._database.close()
+            with self._at_work:
+                self._database.close()
         self._deliver(calls, self._trouble)
 
     def _carry_out_at_once(self, calls: list[Call]) -> bool:
@@ -107,7 +127,9 @@ class Writer:
         with self._database.locked(), self._at_work:
             calls += self._taken()
             self._database.run(lambda sql: self._ledger.apply(sql, calls))
-        self._ledger.read(self._database.connection, calls)
+            self._ledger.committed()
+        with self._at_work:
+            self._ledger.read(self._database.connection, calls)
 
     def _remember(self, calls: list[Call]) -> None:
         with self._at_work:

@@ -2,8 +2,8 @@
 
 * `dialogue`: an FTP test that reads like a transcript.
 * `dataports`: data connections in memory, for tests without sockets.
-* `filesystem_contract`, `login_contract`, `pump_contract`: what every store, login source and pump promises; a subclass names the
-  implementation.
+* `filesystem_contract`, `login_contract`, `pump_contract`, `state_contract`: what every store, login source, pump and shared state promises; a
+  subclass names the implementation.
 * `lines`, `gate`, `paces`: what pumps are tried with: connections on loopback, a call that takes as long as a test wants, a rate by the book.
-* `fakes`: threads that do not thread, coroutines that do not wait.
+* `fakes`: threads that do not thread, coroutines that do not wait, a clock that threads may call.
 """

@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--logs", choices=("on", "off"), default="on", help="each server's default log to a file, or none (default: on)"
     )
+    parser.add_argument("--workers", type=int, default=0, help="worker processes of ours (default: 0, one process does it all)")
     parser.add_argument("--scratch", default="/dev/shm", help="directory for the served tree (default: %(default)s, memory)")
     parser.add_argument("--disk", help="directory on a real disk, for " + " and ".join(DISK))
     return parser.parse_args()
@@ -59,7 +60,9 @@ def main() -> None:
         samples, failures = take(field, measures, arguments.rounds, partial(_can, peer_path=arguments.peer_path))
         more_is_better = {row: better for measure in measures.values() for row, better in measure.rows.items()}
         print(table(samples, more_is_better, names))
-        print(f"\n{machine()}; {versions(names, surroundings)}; {arguments.rounds} rounds; logs {arguments.logs}")
+        print(
+            f"\n{machine()}; {versions(names, surroundings)}; {arguments.rounds} rounds; logs {arguments.logs}; {arguments.workers} workers"
+        )
     if failures:
         sys.exit("\n".join(failures))
 
@@ -74,6 +77,7 @@ def _surroundings(arguments: argparse.Namespace, ending: ExitStack) -> Surroundi
         peer_path=arguments.peer_path,
         peer_user=_peer_user(arguments.peer_user),
         has_logs=arguments.logs == "on",
+        workers=arguments.workers,
     )
 
 

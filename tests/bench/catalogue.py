@@ -23,6 +23,8 @@ def catalogue(entries: int) -> dict[str, Measure]:
         "noop": commands.noop,
         "retr": files.retrieve,
         "stor": files.store,
+        "retr8": files.retrieve_by_eight,
+        "stor8": files.store_by_eight,
         "login": commands.login,
         "list": listings.listing("LIST", entries),
         "mlsd": listings.listing("MLSD", entries, _NO_MLSD),

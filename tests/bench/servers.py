@@ -37,6 +37,9 @@ _START_SECONDS: Final = 20.0
 _CONFIG: Final = """
 [[listen]]
 port = {port}
+[process]
+workers = {workers}
+directory = "run-{port}"
 [ftp.timeouts]
 idle = "1 h"
 [ftp.passive]
@@ -92,6 +95,7 @@ class Surroundings:
     peer_path: str
     peer_user: tuple[str, str] | None
     has_logs: bool
+    workers: int  # of ours; 0: one process
 
 
 @attrs.frozen
@@ -165,7 +169,9 @@ def _python_command(name: str, root: Path, port: int, certificate: Path | None, 
 def _config(root: Path, surroundings: Surroundings, port: int, certificate: Path | None, shape: Shape) -> Path:
     file = surroundings.scratch / f"ftpd-{port}.toml"
     log, level = surroundings.scratch / "ftpd.events.log", "info" if surroundings.has_logs else "error"
-    text = _CONFIG.format(port=port, root=root, shape=shape, user=USER, password=PASSWORD, log=log, level=level)
+    text = _CONFIG.format(
+        port=port, workers=surroundings.workers, root=root, shape=shape, user=USER, password=PASSWORD, log=log, level=level
+    )
     if shape.rate:
         text += _RATES.format(rate=shape.rate)
     if certificate is not None:

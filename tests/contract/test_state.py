@@ -44,6 +44,7 @@ def main(work):
         say("ready")
         sys.stdin.readline()
         await work()
+        await state.report([], [])  # and with it what was given back, for now the reactor stands still
         say("done")
         sys.stdin.readline()
         await state.close()
@@ -62,26 +63,30 @@ main(work)
 # Who has a place tells from when to when; the time is the machine's, and the same for all.
 COMING_AND_GOING = """
 async def client(number):
-    for turn in range(60):
+    turn = stays = 0
+    while stays < 20:
+        turn += 1
         session = f"{worker}.{number}.{turn}"
-        if await state.take(session, [Place("few", 3)]) is None:
+        if await state.take(session, [Place("few", limit)]) is None:
             begun = time.monotonic_ns()
-            await pause()
+            await pause(0.002)
             held.append((begun, time.monotonic_ns()))
             state.give_back(session)
-        await pause()
+            stays += 1
+        await pause(0)
 
-def pause():
+def pause(seconds):
     later = Deferred()
-    reactor.callLater(0, later.callback, None)
+    reactor.callLater(seconds, later.callback, None)
     return later
 
 async def work():
-    await gatherResults([Deferred.fromCoroutine(client(number)) for number in range(6)])
+    await gatherResults([Deferred.fromCoroutine(client(number)) for number in range(clients)])
     for begun, ended in held:
         say(begun, ended)
 
 held = []
+clients, limit = {clients}, {limit}
 main(work)
 """
 TAKING_FOR_EVER = """
@@ -90,6 +95,9 @@ async def client(number):
     while True:
         turn += 1
         await state.take(f"{worker}.{number}.{turn % 7}", [Place("in all", 1000), Place("few", 8)])
+        others_turn = Deferred()
+        reactor.callLater(0, others_turn.callback, None)
+        await others_turn
         if turn == 100:
             say("busy")
 
@@ -217,15 +225,19 @@ class TestProcesses(OnFile):
         granted = [int(line) for [line] in self.run(start, TAKING)]
         assert sum(granted) == 25
 
-    def test_never_more_than_the_limit_have_a_place_while_sessions_come_and_go(self, start: Start) -> None:
-        lines = [line for said in self.run(start, COMING_AND_GOING) for line in said]
+    @pytest.mark.parametrize(("clients", "limit"), [(1, 1), (1, 2), (6, 3)])
+    def test_never_more_than_the_limit_have_a_place_while_sessions_come_and_go(
+        self, start: Start, clients: int, limit: int
+    ) -> None:
+        work = COMING_AND_GOING.replace("{clients}", str(clients)).replace("{limit}", str(limit))
+        lines = [line for said in self.run(start, work) for line in said]
         held = [tuple(map(int, line.split())) for line in lines]
         changes = sorted([(ended, -1) for _, ended in held] + [(begun, 1) for begun, _ in held])
         count = most = 0
         for _, change in changes:
             count += change
             most = max(most, count)
-        assert (most <= 3, len(held) > 100) == (True, True)
+        assert (most <= limit, len(held)) == (True, 3 * clients * 20)
 
     def test_forgetting_a_worker_that_was_killed_at_work_frees_all_it_had(self, start: Start, state: SQLiteState) -> None:
         dead = start("dead", TAKING_FOR_EVER)

@@ -98,7 +98,9 @@ class Server:
     def is_gone(self) -> bool:
         """Whether neither the process runs any more nor any that it has started; what nobody has waited for does not run."""
         group = str(self.process.pid)
-        return not any(len(fields) > 2 and fields[2] == group and fields[0] not in "ZX" for fields in map(_stat, os.listdir("/proc")))
+        return not any(
+            len(fields) > 2 and fields[2] == group and fields[0] not in "ZX" for fields in map(_stat, os.listdir("/proc"))
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +40,7 @@ def kill(server: Fleet, pid: int) -> None:
 
 def can_log_in(guest: Guest) -> bool:
     with Wire(guest.port) as wire:
-        wire.reply()
-        return wire.asks(f"USER {guest.name}", f"PASS {PASSWORD}")[-1] == 230
+        return wire.reply().code == 220 and wire.asks(f"USER {guest.name}", f"PASS {PASSWORD}")[-1] == 230
 
 
 @pytest.mark.parametrize("cut_upload", ["keep", "discard", "publish"])
@@ -100,6 +101,14 @@ def test_worker_that_is_killed_again_and_again_is_started_again_and_again(fleet:
             assert wire.store(f"STOR file{number}", CONTENT).code == 226
 
 
+def test_signals_to_all_processes_of_the_service_end_no_worker(shared_fleet: Fleet) -> None:
+    with Wire(shared_fleet.port) as wire:
+        assert wire.reply().code == 220
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
+            os.kill(process_of(wire), number)
+        assert wire.ask("NOOP").code == 200
+
+
 def test_worker_that_hangs_keeps_nobody_from_the_other(fleet: StartFleet) -> None:
     server = fleet({})
     guest = server.add("ann")
@@ -113,6 +122,46 @@ def test_worker_that_hangs_keeps_nobody_from_the_other(fleet: StartFleet) -> Non
             assert wires[0].fetch("RETR file") == CONTENT
     finally:
         os.kill(hung, signal.SIGCONT)
+
+
+def test_old_worker_that_is_killed_has_no_successor_and_leaves_nothing(fleet: StartFleet) -> None:
+    server = fleet({"account": {"home": "/{name}", "max_sessions": 1}})
+    guest = server.add("ann")
+    with Wire.of(guest) as wire:
+        old = process_of(wire)
+        data = begin_upload(wire)
+        server.reload()
+        os.kill(old, signal.SIGKILL)
+        server.wait_for(rf"worker . \(process {old}\) died: signal 9")
+        assert wire.is_closed()
+        data.close()
+    wait_until(lambda: os.listdir(guest.home) == [], "what the upload left is removed")
+    wait_until(lambda: can_log_in(guest), "its place is free")
+    wait_until(lambda: len(server.processes()) == 2, "only the new workers are left")
+    assert {worker.generation for worker in server.status().workers} == {2}
+
+
+def test_limit_is_exact_after_workers_were_killed_amid_logins(fleet: StartFleet) -> None:
+    server = fleet({"limits": {"sessions": 12}})
+    guest = server.add("ann")
+    is_over = threading.Event()
+
+    def come_and_go() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(OSError, EOFError, AssertionError):  # its worker is killed, or there is no room
+                Wire.of(guest).control.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(8):
+            threads.submit(come_and_go)
+        for pid in server.processes():
+            kill(server, pid)
+        is_over.set()
+    wait_until(lambda: not server.who(), "all are gone")
+    with contextlib.ExitStack() as exits:
+        for _ in range(12):
+            exits.enter_context(Wire.of(guest))
+        assert not can_log_in(guest)
 
 
 # The parent.

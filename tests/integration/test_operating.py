@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.conftest import StartFleet
 from tests.integration.fleet import Fleet, wait_until
+from tests.integration.live import Guest
 from tests.integration.wire import Reply, Wire
 
 CONTENT: Final = bytes(range(256)) * 4096
@@ -26,12 +27,27 @@ def sessions(server: Fleet) -> dict[str, dict[str, Any]]:
     return {row["path"]: row for row in rows}
 
 
-def test_who_shows_the_transfers_of_both_workers_as_they_grow(fleet: StartFleet) -> None:
-    server = fleet({})
-    guest = server.add("ann")
-    (guest.home / "large").write_bytes(CONTENT * 32)
+@pytest.fixture
+def server(shared_fleet: Fleet) -> Fleet:
+    """The server, when nobody is there any more."""
+    wait_until(lambda: not shared_fleet.who(), "those of the last test are gone")
+    return shared_fleet
+
+
+@pytest.fixture(scope="module")
+def ann(shared_fleet: Fleet) -> Guest:
+    return shared_fleet.add("ann")
+
+
+@pytest.fixture(scope="module")
+def bob(shared_fleet: Fleet) -> Guest:
+    return shared_fleet.add("bob")
+
+
+def test_who_shows_the_transfers_of_both_workers_as_they_grow(server: Fleet, ann: Guest) -> None:
+    (ann.home / "large").write_bytes(CONTENT * 32)
     with contextlib.ExitStack() as exits:
-        uploader, downloader = server.on_each(guest, exits).values()
+        uploader, downloader = server.on_each(ann, exits).values()
         upload, download = (exits.enter_context(wire.data()) for wire in (uploader, downloader))
         assert uploader.ask("STOR new").code == 150
         assert downloader.ask("RETR large").code == 150
@@ -55,12 +71,10 @@ def test_who_shows_the_transfers_of_both_workers_as_they_grow(fleet: StartFleet)
         wait_until(lambda: list(sessions(server)) == [""], "nothing moves")
 
 
-def test_who_shows_everybody_once(fleet: StartFleet) -> None:
-    server = fleet({})
-    guest = server.add("ann")
+def test_who_shows_everybody_once(server: Fleet, ann: Guest) -> None:
     with contextlib.ExitStack() as exits:
         for _ in range(60):
-            exits.enter_context(Wire.of(guest))
+            exits.enter_context(Wire.of(ann))
         wait_until(lambda: len(server.who()) == 60, "all are seen")
         rows = [json.loads(line) for line in server.command("who", "--json").stdout.splitlines()]
         assert len({row["session"] for row in rows}) == 60
@@ -69,9 +83,7 @@ def test_who_shows_everybody_once(fleet: StartFleet) -> None:
 
 
 @pytest.mark.parametrize("field", ["session", "account", "address"])
-def test_kick_ends_those_who_are_meant_on_both_workers(fleet: StartFleet, field: str) -> None:
-    server = fleet({})
-    ann, bob = server.add("ann"), server.add("bob")
+def test_kick_ends_those_who_are_meant_on_both_workers(server: Fleet, ann: Guest, bob: Guest, field: str) -> None:
     with contextlib.ExitStack() as exits:
         wires = list(server.on_each(ann, exits).values())
         other = exits.enter_context(Wire.of(bob, source="127.0.0.7"))
@@ -123,9 +135,8 @@ def greetings(server: Fleet) -> set[Reply]:
     return found
 
 
-def test_status_tells_of_the_workers(fleet: StartFleet) -> None:
-    server = fleet({})
-    with Wire.of(server.add("ann")):
+def test_status_tells_of_the_workers(server: Fleet, ann: Guest) -> None:
+    with Wire.of(ann):
         wait_until(lambda: sum(worker.sessions for worker in server.workers()) == 1, "the session is counted")
         told = server.command("status", "--json")
         assert told.returncode == 0

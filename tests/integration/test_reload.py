@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from textwrap import indent
+from typing import Any, Final
 
 import pytest
 
@@ -29,6 +31,12 @@ DIES: Final = """
 import os, sys
 if sys.modules["__main__"].__spec__.name == "ftpd.processes.worker":
     os._exit(9)
+"""
+
+WAITS: Final = """
+import os, sys, time
+while sys.modules["__main__"].__spec__.name == "ftpd.processes.worker" and os.path.exists({gate!r}):
+    time.sleep(0.01)
 """
 
 
@@ -53,6 +61,12 @@ def mirror() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def greeted(server: Fleet) -> Wire:
+    wire = Wire(server.port)
+    assert wire.reply().code == 220
+    return wire
 
 
 def greeting(server: Fleet, port: int | None = None) -> str:
@@ -175,8 +189,7 @@ def names_shown(port: int, authority: Path) -> list[str]:
     context = ssl.create_default_context(cafile=str(authority))
     context.check_hostname = False
     with socket.create_connection(("127.0.0.1", port), SECONDS) as plain, context.wrap_socket(plain) as tls:
-        found = tls.getpeercert()
-        assert found is not None
+        found: Any = tls.getpeercert()
         return [name for kind, name in found["subjectAltName"] if kind == "DNS"]
 
 
@@ -208,6 +221,40 @@ def test_changed_limit_is_in_force(fleet: StartFleet) -> None:
         with Wire(server.port) as wire:  # those of the old workers count
             wire.reply()
             assert wire.asks("USER ann", f"PASS {PASSWORD}") == [331, 421]
+
+
+def test_number_of_workers_changes(fleet: StartFleet) -> None:
+    server = fleet({"process": {"drain_idle": 0.1}})
+    for count in (3, 1):
+        server.configure({"process": {"drain_idle": 0.1, "workers": count}})
+        server.reload()
+        wait_until(lambda count=count: len(server.processes()) == count, "the old ones are gone")  # type: ignore[misc]
+        assert [worker.slot for worker in server.workers()] == list(range(count))
+        assert greeting(server) == "ftpd ready."
+
+
+def test_sessions_of_old_workers_are_seen_and_can_be_kicked(fleet: StartFleet) -> None:
+    server = fleet({})
+    with Wire.of(server.add("ann")) as old:
+        server.reload()
+        with Wire.of(server.add("bob")) as new:
+            wait_until(lambda: sorted(row.account for row in server.who()) == ["ann", "bob"], "both are seen")
+            with server.asked() as asked:
+                assert asked.kick("account", "ann") == 1
+            assert old.reply() == Reply(421, "The operator has ended this session.")
+            assert new.ask("NOOP").code == 200
+
+
+def test_listener_of_ipv6_stays_open(fleet: StartFleet, has_ipv6: bool) -> None:
+    if not has_ipv6:
+        pytest.skip("machine: no IPv6 on loopback")
+    listen = [{"address": "127.0.0.1", "port": 0}, {"address": "0:0:0:0:0:0:0:1", "port": 0}]
+    server = fleet({"listen": listen})
+    before = server.status().listeners
+    server.reload()
+    assert server.status().listeners == before
+    with Wire(before[1].port, "::1") as wire:
+        assert wire.reply().code == 220
 
 
 # What cannot be used.
@@ -294,6 +341,65 @@ def test_workers_that_die_at_their_start_leave_the_old_ones(fleet: StartFleet) -
     server.configure({"ftp": {"greeting": "new"}})
     server.reload()
     assert greeting(server) == "new"
+
+
+def test_session_of_a_new_worker_outlives_the_reload_that_failed(fleet: StartFleet) -> None:
+    server = fleet({})
+    before = server.processes()
+    gate = server.folder / "gate"
+    gate.touch()
+    (server.folder / "extensions" / "waits.py").write_text(
+        f"import sys\nif sys.argv[-1:] == ['1']:\n{indent(WAITS.format(gate=str(gate)), '    ')}"
+    )
+    with contextlib.ExitStack() as exits, server.commanded("reload") as reload:
+        wait_until(
+            lambda: any(worker.generation == 2 and worker.state == "ready" for worker in server.status().workers), "one is new"
+        )
+        [new] = [worker.pid for worker in server.status().workers if worker.generation == 2 and worker.state == "ready"]
+        wire = next(wire for wire in iter(lambda: exits.enter_context(greeted(server)), None) if process_of(wire) == new)
+        [late] = server.processes() - before - {new}
+        os.kill(late, signal.SIGKILL)
+        assert reload.wait(SECONDS) == 1
+        assert wire.ask("NOOP").code == 200
+        assert process_of(wire) == new
+
+
+def test_sighups_during_a_reload_are_one_reload_more(fleet: StartFleet) -> None:
+    server = fleet({"process": {"drain_idle": 0.1}})
+    gate = server.folder / "gate"
+    gate.touch()
+    (server.folder / "extensions" / "waits.py").write_text(WAITS.format(gate=str(gate)))
+    server.send(signal.SIGHUP)
+    wait_until(lambda: len(server.processes()) == 4, "the new workers have been started")
+    for _ in range(6):
+        server.send(signal.SIGHUP)
+        server.status()  # it has seen the signal
+    gate.unlink()
+    server.reload()
+    assert {worker.generation for worker in server.workers()} == {4}
+
+
+def test_sighup_during_the_start_does_not_tell_systemd_that_the_server_is_ready(
+    fleet: StartFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    extensions = tmp_path / "fleet0" / "extensions"
+    extensions.mkdir(parents=True)
+    (extensions / "waits.py").write_text(WAITS.format(gate=str(gate)))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        server = fleet({}, is_awaited=False)
+        server.send(signal.SIGHUP)
+        server.wait_for("The server is starting or stopping; there is nothing to reload")
+        systemd.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(4096)
+        gate.unlink()
+        systemd.setblocking(True)
+        systemd.settimeout(SECONDS)
+        assert systemd.recv(4096) == b"READY=1"
 
 
 def test_two_reloads_at_once_come_one_after_the_other(fleet: StartFleet) -> None:

@@ -10,19 +10,32 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from ftpd.storage.names import is_staging
 from tests.integration.conftest import Serve, StartFleet
-from tests.integration.fleet import process_of, wait_until
+from tests.integration.fleet import process_of, wait_for_end, wait_until
 from tests.integration.live import SECONDS, TWIST, TWISTD, Guest, Server
 from tests.integration.wire import Reply, Wire
 
 STOPPING: Final = Reply(421, "The server is shutting down; closing.")
 CONTENT: Final = bytes(range(256)) * 4096
+WAITS: Final = """
+import os, sys, time
+while sys.modules["__main__"].__spec__.name == "ftpd.processes.worker" and os.path.exists({gate!r}):
+    time.sleep(0.01)
+"""
+HURRIES: Final = """
+import sys
+if fleet := sys.modules.get("ftpd.processes.fleet"):  # not in a worker
+    fleet._GRACE_SECONDS = 0.1
+"""
 NEVER: Final = {"process": {"stop": 3600}, "storage": {"local": {"cut_upload": "discard"}}}
 
 
@@ -170,6 +183,74 @@ def test_old_workers_end_as_well(fleet: StartFleet) -> None:
         assert idle.reply() == STOPPING
         assert_finished(server, wire, data, guest)
     assert server.end() == 0
+
+
+def test_old_workers_have_as_long_as_the_new_settings_say(fleet: StartFleet) -> None:
+    server = fleet(NEVER)
+    with uploading(server.add("ann")) as (wire, _):
+        server.configure({**NEVER, "process": {"stop": 0}})
+        server.reload()
+        server.process.terminate()
+        assert wire.replies(2) == [426, 421]
+    assert server.end() == 0
+
+
+def test_reload_that_is_under_way_does_not_keep_it(fleet: StartFleet, tmp_path: Path) -> None:
+    server = fleet(NEVER)
+    gate = tmp_path / "gate"
+    gate.touch()
+    (server.folder / "extensions" / "waits.py").write_text(WAITS.format(gate=str(gate)))
+    with Wire.of(server.add("ann")) as idle, server.commanded("reload") as reload:
+        wait_until(lambda: len(server.processes()) == 4, "the new workers have been started")
+        server.process.terminate()
+        assert idle.reply() == STOPPING
+        gate.unlink()
+        assert server.end() == 0
+        assert reload.wait(SECONDS) == 1
+    assert server.is_gone()
+
+
+def test_worker_that_hangs_is_killed_and_nothing_is_left(fleet: StartFleet) -> None:
+    server = fleet({"process": {"stop": 0}})
+    (server.folder / "extensions" / "hurries.py").write_text(HURRIES)
+    server.reload()
+    os.kill(server.workers()[0].pid, signal.SIGSTOP)
+    server.process.terminate()
+    assert server.end() == 0
+    assert "Unhandled" not in server.log
+    assert not os.path.exists(server.control)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL])
+def test_of_many_uploads_what_was_answered_with_226_is_there_and_nothing_by_halves(
+    fleet: StartFleet, number: signal.Signals
+) -> None:
+    server = fleet({"process": {"stop": 3600}})
+    guest = server.add("ann")
+    workers = server.processes()
+    stored: set[str] = set()
+    is_begun = threading.Barrier(21, timeout=SECONDS)
+
+    def store(client: int) -> None:
+        with contextlib.suppress(OSError, EOFError, AssertionError), Wire.of(guest) as wire:  # until the server ends
+            for file in range(1000):
+                if wire.store(f"STOR {client}.{file}", CONTENT[: 1 << 18]).code == 226:
+                    stored.add(f"{client}.{file}")
+                if file == 1:
+                    is_begun.wait()
+
+    with ThreadPoolExecutor(20) as threads:
+        for client in range(20):
+            threads.submit(store, client)
+        is_begun.wait()
+        for pid in workers if number == signal.SIGKILL else ():
+            os.kill(pid, number)
+        server.send(number)
+    server.end()
+    wait_for_end(*workers)
+    found = {file.name for file in guest.home.iterdir() if not is_staging(file.name)}
+    assert stored <= found
+    assert all((guest.home / name).read_bytes() == CONTENT[: 1 << 18] for name in found)
 
 
 # By command.

@@ -53,7 +53,6 @@ def test_of_2000_connections_no_worker_has_more_than_60_percent(
         assert wire.reply().code == 220
         counts[process_of(wire)] += 1
     assert len(counts) == 2
-    print(counts)
     assert max(counts.values()) <= 1200, counts
 
 

@@ -37,9 +37,12 @@ class Wire:
     @classmethod
     def of(cls, guest: Guest, source: str = "") -> Self:
         """Connect and log in as *guest*, TYPE I."""
-        wire = cls(guest.port, guest.host, source)
-        assert wire.reply().code == 220
-        wire.log_in(guest.name)
+        with contextlib.ExitStack() as failing:
+            wire = cls(guest.port, guest.host, source)
+            failing.callback(wire.control.close)
+            assert wire.reply().code == 220
+            wire.log_in(guest.name)
+            failing.pop_all()
         return wire
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ _USERS_OF_A_CROWD: Final = 50
 _SAMPLES: Final = 120
 _MIB: Final = 1 << 20
 _KILL_SECONDS: Final = 15.0  # after a worker was killed, within which its users have noticed
-_SPARE_DESCRIPTORS: Final = 4  # that a worker may have more at the end than at its start: what is opened with the first use of it
+_KEPT_PIPES: Final = 16  # descriptors of pipes that a worker keeps for the next upload (`ftpd.transfer.pipe`)
 
 
 class Soaked(Fleet):
@@ -59,25 +59,24 @@ class Soak:
         self.server = Soaked(folder, self._settings)
         ending.callback(self.server.stop)
         _fill(self.server, clients)
-        self._at_start = max(len(open_descriptors(pid)) for pid in self.server.processes())
-        self._parent_at_start = len(open_descriptors(self.server.process.pid))
+        self._at_start = {pid: Counter(open_descriptors(pid)) for pid in (self.server.process.pid, *self.server.processes())}
         self._crowds = [self._crowd(first, ending) for first in range(0, clients, _USERS_OF_A_CROWD)]
 
     def run(self, seconds: float) -> None:
-        """Let them work, and do to the server what has to be borne."""
-        end = time.monotonic() + seconds
+        """Let them work so long, beside what is done to the server meanwhile."""
         for deed in (self._kill, self._reload, self._finish):
-            self._watch(min(end, time.monotonic() + seconds / 3), seconds / _SAMPLES)
+            self._watch(seconds / 3, seconds / _SAMPLES)
             deed()
         self._judge_end()
 
     # Stages.
 
-    def _watch(self, end: float, interval: float) -> None:
+    def _watch(self, seconds: float, interval: float) -> None:
         never = threading.Event()
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._sample()
-            never.wait(min(interval, max(0.0, end - time.monotonic())))
+            never.wait(interval)
 
     def _sample(self) -> None:
         status = self.server.status()
@@ -127,7 +126,9 @@ class Soak:
         self.notes.append(f"{len(times)} users were interrupted")
         early = [at for at in times if not self._killed_at <= at <= self._killed_at + _KILL_SECONDS]
         if early:
-            self.faults.append(f"{len(early)} interruptions without a cause, the first {early[0] - self._killed_at:.1f} s after the kill")
+            self.faults.append(
+                f"{len(early)} interruptions without a cause, the first {early[0] - self._killed_at:.1f} s after the kill"
+            )
         if any(len(user) > 1 for user in interruptions):
             self.faults.append("a user was interrupted more than once")
 
@@ -135,19 +136,33 @@ class Soak:
         wait_until(lambda: not self.server.who(), "no session is left")
         self._sample()
         self.faults += [f"memory of {life.name} grows" for life in self.lives.values() if not life.is_level]
-        for worker in self.server.workers():
-            left = open_descriptors(worker.pid)
-            self.notes.append(f"worker {worker.slot}: {len(left)} descriptors, {self._at_start} at the start")
-            if len(left) > self._at_start + _SPARE_DESCRIPTORS:
-                self.faults.append(f"worker {worker.slot} has descriptors left over: {Counter(left)}")
-        if len(open_descriptors(self.server.process.pid)) > self._parent_at_start:
-            self.faults.append(f"the parent has descriptors left over: {Counter(open_descriptors(self.server.process.pid))}")
+        self._judge_descriptors()
         unwanted = [file for file in self.server.root.rglob(".*") if is_staging(file.name) and file.suffix == ".new"]
         if unwanted:
             self.faults.append(f"{len(unwanted)} staging files are left")
         if (code := self.server.stop()) or not self.server.is_gone():
             self.faults.append(f"the server has ended with {code}, or left processes")
-        self.faults += [line for line in self.server.lines if "Traceback" in line or (" error " in line and "died: signal 9" not in line)]
+        self.faults += [
+            line for line in self.server.lines if "Traceback" in line or (" error " in line and "died: signal 9" not in line)
+        ]
+
+    def _judge_descriptors(self) -> None:
+        for pid in (self.server.process.pid, *self.server.processes()):
+            name = self.lives[pid].name
+            with suppress(AssertionError):  # our own connection to the control socket is closed in a moment
+                wait_until(lambda pid=pid: not self._left_over(pid), "no descriptor is left over", seconds=5)  # type: ignore[misc]
+            self.notes.append(f"{name}: {len(open_descriptors(pid))} descriptors")
+            if left := self._left_over(pid):
+                self.faults.append(f"{name} has descriptors left over: {dict(left)}")
+
+    def _left_over(self, pid: int) -> Counter[str]:
+        """Return what *pid* has open, and neither it nor the first of its kind had before anybody came, and what nobody can miss."""
+        parent = self.server.process.pid
+        of_worker = next(found for other, found in self._at_start.items() if other != parent)
+        left = Counter(open_descriptors(pid)) - (self._at_start[parent] if pid == parent else of_worker)
+        del left[str(self.server.root)]  # opened by the first who logs in, and kept
+        left["pipe"] -= 0 if pid == parent else _KEPT_PIPES
+        return +left
 
     def _crowd(self, first: int, ending: ExitStack) -> subprocess.Popen[str]:
         last = min(first + _USERS_OF_A_CROWD, self._clients)
@@ -213,8 +228,10 @@ def main() -> int:
     seconds = arguments.minutes * 60
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, ExitStack() as ending:
         soak = Soak(Path(folder) / "server", arguments.clients, arguments.workers, ending)
+        begun = time.monotonic()
         soak.run(seconds)
-    _print(soak, seconds)
+        worked = time.monotonic() - begun
+    _print(soak, worked)
     for fault in soak.faults:
         print(f"FAULT: {fault}")
     print("\nNothing is wrong." if not soak.faults else f"\n{len(soak.faults)} faults.")

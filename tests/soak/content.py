@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 __all__ = ["BLOCK_BYTES", "Piece"]
 
 BLOCK_BYTES: Final = 24 * 1024 * 1024
-_BLOCK: Final = memoryview(random.Random(0).randbytes(BLOCK_BYTES))  # one for all pieces: making bytes takes longer than moving them
+_BLOCK: Final = memoryview(
+    random.Random(0).randbytes(BLOCK_BYTES)
+)  # one for all pieces: making bytes takes longer than moving them
 _STRIDE: Final = 4099  # a prime, so that pieces of different numbers differ in every block of any disk
 
 

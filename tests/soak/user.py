@@ -53,7 +53,9 @@ class User:
         self._is_secure = is_secure
         self._random = random.Random(number)
         self._next_piece = number * 100_000
-        self._files: dict[str, set[Piece | None]] = {name: {None} for name in _NAMES}  # what each may be; two where an upload was cut
+        self._files: dict[str, set[Piece | None]] = {
+            name: {None} for name in _NAMES
+        }  # what each may be; two where an upload was cut
         self._step = ""
 
     def work(self, is_over: Callable[[], bool]) -> None:
@@ -78,7 +80,9 @@ class User:
             for _ in range(self._random.randint(1, _MOST_STEPS)):
                 if is_over():
                     break
-                step = self._random.choice((_store, _store, _fetch, _fetch, _fetch_shared, _fetch_rest, _store_in_two, _list, _delete))
+                step = self._random.choice(
+                    (_store, _store, _fetch, _fetch, _fetch_shared, _fetch_rest, _store_in_two, _list, _delete)
+                )
                 self._step = step.__name__.lstrip("_")
                 step(self, ftp)
             self._step = "logout"

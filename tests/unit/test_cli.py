@@ -154,6 +154,21 @@ def test_check_finds_a_missing_password_file_and_a_missing_root(tmp_path, file):
     ]
 
 
+def test_check_finds_a_user_and_a_group_that_nobody_has(tmp_path, file):
+    path = file(f'[storage.local]\nroot = "{tmp_path}"\n[process]\nuser = "no-such"\ngroup = "none-such"\n')
+    result = ftpd("check", path)
+    assert result.exit_code == 2
+    assert f"{path}: process.user: there is no user 'no-such'; see getent passwd" in result.stderr
+    assert f"{path}: process.group: there is no group 'none-such'; see getent group" in result.stderr
+
+
+def test_check_finds_a_user_whom_one_process_alone_does_not_become(tmp_path, file):
+    path = file(f'[storage.local]\nroot = "{tmp_path}"\n[process]\nuser = "root"\nworkers = 0\n')
+    result = ftpd("check", path)
+    assert result.exit_code == 2
+    assert f"{path}: process.user: set, and there are no workers; one process alone stays who has started it" in result.stderr
+
+
 def test_check_without_a_root_says_so(file):
     result = ftpd("check", file('[anonymous]\nenabled = true\n[storage.local]\nroot = ""\n'))
     assert result.exit_code == 2

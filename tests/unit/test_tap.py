@@ -51,6 +51,21 @@ def test_a_configuration_file_makes_a_fleet(tmp_path):
     assert isinstance(options("--config", tmp_path / "ftpd.toml").service, Fleet)
 
 
+@pytest.mark.parametrize("option", ["uid", "gid"])
+def test_with_workers_the_configuration_says_who_the_server_becomes(tmp_path, option):
+    (tmp_path / "ftpd.toml").write_text("")
+    parsed = Options()
+    parsed.parent = {option: 65534}
+    with pytest.raises(usage.UsageError, match=r"process\.user says who the server becomes"):
+        parsed.parseOptions(["--config", str(tmp_path / "ftpd.toml")])
+
+
+def test_a_user_who_is_not_there_is_a_usage_error(tmp_path):
+    (tmp_path / "ftpd.toml").write_text('[process]\nuser = "no-such"\nworkers = 1\n')
+    with pytest.raises(usage.UsageError, match="there is no user 'no-such'"):
+        options("--config", tmp_path / "ftpd.toml")
+
+
 def test_auth_may_be_repeated(tmp_path):
     parsed = options("--root", tmp_path, "--auth", "memory:ann:secret", "--auth", "anonymous")
     factory = parsed.service.listeners[0].factory

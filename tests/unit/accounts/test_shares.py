@@ -394,3 +394,12 @@ def test_fault_of_the_state_is_logged_and_asked_again():
         together.run(10)
     assert len(log) == 1
     assert together.parts(1, 10) == [1.0]
+
+
+def test_nothing_is_kept_of_an_account_that_has_gone():
+    together = Together(server_download=RATE, account_download=RATE)
+    together.stream(0, "ann", end=1.0)
+    together.stream(0, "bob")
+    together.run(3)
+    assert [key[1] for key in together.rates[0]._accounts] == ["bob"]
+    assert not [key for key in together.states[0].asked[-1] if key.endswith("/ann")]

@@ -128,6 +128,32 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_lock_that_is_another_file_as_well_is_refused_and_stays_whose_it_is(tmp_path):
+    (tmp_path / "ftpd").mkdir(mode=0o750)
+    (tmp_path / "secret").write_text("root's")
+    os.link(tmp_path / "secret", tmp_path / "ftpd" / "lock")
+    assert refusal(tmp_path / "ftpd") == (
+        f"process.directory: {tmp_path}/ftpd/lock is no plain file of the server's; remove it and see who has put it there"
+    )
+    assert (tmp_path / "secret").stat().st_uid == os.geteuid()
+
+
+@needs_root
+def test_root_gives_no_file_away_that_was_linked_to_the_lock(tmp_path):
+    (tmp_path / "ftpd").mkdir(mode=0o750)
+    os.chown(tmp_path / "ftpd", NOBODY.user, NOBODY.group)
+    (tmp_path / "secret").write_text("root's")
+    os.link(tmp_path / "secret", tmp_path / "ftpd" / "lock")
+    refusal(tmp_path / "ftpd", NOBODY)
+    assert (tmp_path / "secret").stat().st_uid == 0
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_refused(tmp_path):
+    (tmp_path / "ftpd").mkdir(mode=0o750)
+    os.mkfifo(tmp_path / "ftpd" / "lock")
+    assert "is no plain file of the server's" in refusal(tmp_path / "ftpd")
+
+
 def test_it_is_used_again(opened, tmp_path):
     opened(tmp_path / "ftpd").close()
     (tmp_path / "ftpd" / "state.db").touch()

@@ -181,6 +181,41 @@ def test_a_generation_on_trial_fails_with_its_first_death(make):
     assert [type(error) for error in errors] == [CannotServe]
 
 
+def test_a_trial_that_is_given_up_costs_nobody_who_has_come_in_his_session(make):
+    generation = make(2, 1)
+    generation.start()
+    made[0].begin()
+    generation.give_up(idle=60, most=3600)
+    assert [worker.told for worker in made] == [[("drain", {"idle": 60, "most": 3600})]] * 2
+    assert [worker.was_killed for worker in made] == [False, True]
+
+
+def test_a_generation_that_has_stood_its_trial_bears_deaths_at_start(make, clock, home):
+    generation = make(2, 1)
+    generation.start()
+    serve(generation)
+    clock.advance(60)
+    for _ in range(10):
+        made[-1].die()
+        clock.advance(31)
+    assert home.errors == []
+    made[-1].begin()
+
+
+def test_processes_that_cannot_be_made_fail_the_trial_and_nothing_else(clock, make, home, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(module, "WorkerProcess", refuse)
+    generation = make(3, 1)
+    generation.start()
+    errors = []
+    generation.ready.addErrback(lambda failure: errors.append(failure.value))
+    generation.end("quit")
+    assert [type(error) for error in errors] == [CannotServe]
+    assert home.errors == []
+
+
 @pytest.mark.parametrize("deed", ["drain", "stop", "quit"])
 def test_the_end_is_told_to_all_and_reached_with_the_last(generation, clock, deed):
     serve(generation)

@@ -38,6 +38,7 @@ def test_who_does_not_answer_is_not_waited_for_for_ever():
     clock.advance(10)
     tally.add("b", 1)
     assert total(tally) == [4]
+    assert tally.awaited == {"b"}
     assert clock.getDelayedCalls() == []
 
 

@@ -256,6 +256,17 @@ class TestDamage:
         assert keys(make(is_ours=True)) == []
         assert len(told) == 1
 
+    def test_who_prepares_it_sets_a_file_aside_whose_tables_somebody_has_changed(self, make, path, told):
+        enter(make())
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("drop table held")
+        database = make(is_ours=True)
+        enter(database, "two")
+        assert keys(database) == ["two"]
+        assert told == [
+            f"the shared state {path} cannot be used: no such table: held; it is now {path}.set-aside, and a new one is made"
+        ]
+
 
 class TestVersions:
     @pytest.fixture(params=["pragma user_version = 99", "pragma application_id = 1", "pragma application_id = 0"])

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -17,8 +20,8 @@ ONE, ANY = Place("one", 1), Place("any", None)
 KICK = Request("kick", "session", "a")
 
 
-def new_file(origin="first"):
-    sql = sqlite3.connect(":memory:", isolation_level=None)
+def new_file(origin="first", sql=None):
+    sql = sql or sqlite3.connect(":memory:", isolation_level=None)
     for statement in SCHEMA:
         sql.execute(statement)
     sql.execute("insert into origin (identity) values (?)", (origin,))
@@ -61,6 +64,7 @@ def asked(call):
 
 def apply(ledger, sql, *calls):
     ledger.apply(sql, calls)
+    ledger.committed()
     ledger.read(sql, calls)
     return [call.result for call in calls]
 
@@ -163,6 +167,27 @@ class TestAtOnce:
         assert not ledger.enter_at_once(sql, calls)
         assert apply(ledger, sql, *calls) == [None, ONE, None]
 
+    def test_what_is_given_back_beside_one_too_many_is_free_for_the_others(self, ledger, other, sql):
+        ledger.enter_at_once(sql, [asked(Take("a", (ONE,)))])
+        other.enter_at_once(sql, [asked(Take("z", (Place("two", 1),)))])
+        calls = [GiveBack("a"), asked(Take("b", (Place("two", 1),)))]
+        assert not ledger.enter_at_once(sql, calls)
+        apply(ledger, sql, *calls)
+        assert apply(other, sql, asked(Take("y", (ONE,)))) == [None]
+
+    def test_what_is_given_back_while_somebody_else_writes_is_free_for_the_others(self, tmp_path):
+        path = tmp_path / "state.db"
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as sql, closing(sqlite3.connect(path)) as writer:
+            new_file(sql=sql)
+            ledger = Ledger("w", Clock().seconds)
+            apply(ledger, sql, asked(Take("a", (ONE,))))
+            writer.execute("begin immediate")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                ledger.enter_at_once(sql, [GiveBack("a")])
+            writer.execute("rollback")
+            apply(ledger, sql, GiveBack("a"))
+            assert held(sql) == {("w", "one"): 0}
+
     def test_a_session_that_takes_again_needs_no_more_room(self, ledger, sql):
         for _ in range(3):
             assert ledger.enter_at_once(sql, [asked(Take("a", (ONE,)))])
@@ -179,6 +204,16 @@ class TestAtOnce:
 
     def test_a_file_that_was_just_opened_has_to_be_told_everything_first(self, sql):
         assert not Ledger("new", Clock().seconds).enter_at_once(sql, [asked(Take("a", (ONE,)))])
+
+
+def test_what_was_noted_is_told_to_the_same_file_too(ledger, sql):
+    apply(ledger, sql, asked(Take("a", (ONE, ANY))))
+    ledger.note([GiveBack("a"), Take("b", (ANY,)), Take("c", (Place("new", 1),))])
+    assert ledger.is_behind
+    assert not ledger.enter_at_once(sql, [GiveBack("nobody")])
+    apply(ledger, sql)
+    assert not ledger.is_behind
+    assert held(sql) == {("w", "any"): 1, ("w", "new"): 1}
 
 
 class TestANewFile:
@@ -318,3 +353,57 @@ class TestTheEnd:
         again = files("second")
         apply(ledger, again)
         assert held(again) == {}
+
+
+class Model:
+    """What a ledger should have and say."""
+
+    def __init__(self):
+        self.held = {}
+
+    def full(self, places, other):
+        return next(
+            (place for place in places if place.most is not None and self.count(place) + other.count(place) >= place.most), None
+        )
+
+    def count(self, place):
+        return sum(place in places for places in self.held.values())
+
+    def counts(self):
+        return {place.key: self.count(place) for places in self.held.values() for place in places}
+
+    def apply(self, calls, other):
+        results = []
+        for session, _ in calls:
+            self.held.pop(session, None)
+        for session, places in calls:
+            self.held.pop(session, None)
+            full = self.full(places, other) if places is not None else None
+            if places is not None and full is None:
+                self.held[session] = places
+            results.append(full)
+        return results
+
+
+SOME_PLACES = some.lists(some.sampled_from([Place("one", 1), Place("two", 2), ANY]), unique=True, max_size=3)
+SOME_CALLS = some.lists(some.tuples(some.sampled_from("abc"), some.none() | SOME_PLACES), min_size=1, max_size=4)
+
+
+@given(some.lists(some.tuples(some.sampled_from([0, 1]), some.booleans(), SOME_CALLS), max_size=12))
+def test_whatever_two_workers_do_the_file_and_the_answers_are_right(batches):
+    models = [Model(), Model()]
+    with closing(new_file()) as sql:
+        ledgers = [Ledger(worker, Clock().seconds) for worker in ("w0", "w1")]
+        for ledger in ledgers:
+            apply(ledger, sql)
+        for number, is_noted, moves in batches:
+            ledger, model, other = ledgers[number], models[number], models[1 - number]
+            calls = [GiveBack(session) if places is None else asked(Take(session, tuple(places))) for session, places in moves]
+            is_at_once = ledger.enter_at_once(sql, calls)
+            if not is_at_once:
+                if is_noted:  # as if the file had been lost for a moment; who gave back has, and nobody else has gone on
+                    ledger.note([call for call in calls if isinstance(call, GiveBack)])
+                apply(ledger, sql, *calls)
+            expected = model.apply(moves, other)
+            assert [call.result for call in calls] == ([None] * len(calls) if is_at_once else expected)
+            assert {key: count for (worker, key), count in held(sql).items() if count and worker == f"w{number}"} == model.counts()

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from ftpd.disks import Disk
 from ftpd.errors import Unavailable
 from ftpd.state import database, writer
 from ftpd.state.sqlite import SQLiteState, prepare
@@ -442,3 +443,47 @@ class TestPreparing:
         monkeypatch.setattr("ftpd.state.sqlite._MOST_SECONDS", 0.0)
         with lock_held(path), pytest.raises(Unavailable, match="another process holds"):
             prepare(path)
+
+
+class TestAtOnce:
+    """What is granted on the reactor thread, where nothing has to be waited for: nobody turns the clock here."""
+
+    @pytest.fixture
+    def state(self, make, monkeypatch):
+        state = make()
+        monkeypatch.setattr(database, "_LOOK_SECONDS", 1000.0)
+        return state
+
+    def test_a_place_is_had_at_once(self, state):
+        assert finish(state.take("a", [Place("two", 2)])) is None
+        assert finish(state.take("b", [Place("two", 2)])) is None
+
+    def test_what_was_given_back_goes_along(self, state):
+        finish(state.take("a", [ONE]))
+        state.give_back("a")
+        assert finish(state.take("b", [ONE])) is None
+
+    def test_a_place_that_is_full_is_told_by_the_thread(self, state, clock):
+        finish(state.take("a", [ONE]))
+        assert clock.wait(state.take("b", [ONE])) == ONE
+        state.give_back("a")
+        assert clock.wait(state.take("b", [ONE])) is None
+
+    def test_places_of_others_count(self, make, state, clock):
+        other = make("other")
+        assert finish(other.take("a", [ONE])) is None
+        assert clock.wait(state.take("b", [ONE])) == ONE
+
+    def test_a_disk_that_was_slow_lately_is_not_asked_on_the_reactor_thread(self, state, clock, monkeypatch):
+        monkeypatch.setattr(Disk, "is_slow", True)
+        taking = Deferred.fromCoroutine(state.take("a", [ONE]))
+        assert not taking.called
+        assert clock.wait(taking) is None
+
+    def test_a_lock_of_others_is_not_waited_for_on_the_reactor_thread(self, path, state, clock):
+        with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+            foreign.execute("begin immediate")
+            taking = Deferred.fromCoroutine(state.take("a", [ONE]))
+            assert not taking.called
+            foreign.execute("rollback")
+        assert clock.wait(taking) is None

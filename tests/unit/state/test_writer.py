@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from ftpd.state import writer as module
-from ftpd.state.calls import Close, GiveBack, Sessions
+from ftpd.state.calls import Close, GiveBack, Sessions, Take
 from ftpd.state.writer import Writer
 from ftpd.testing.login_contract import recorded_log
 
@@ -26,6 +26,7 @@ class Parts:
         self.error = None
         self.is_closed = False
         self.lock = queue.SimpleQueue()  # an entry for each time that the lock may be had
+        self.is_behind = False
         self.is_simple = False  # what is asked can be done without it
 
     @contextmanager
@@ -36,7 +37,7 @@ class Parts:
     def run(self, work):
         work(None)
 
-    def run_at_once(self, work):
+    def run_at_once(self, work, *, is_timed=False):
         return self.is_simple and work(None)
 
     def close(self):
@@ -49,16 +50,21 @@ class Parts:
         if self.error is not None:
             raise self.error
         self.done.append(list(calls))
+        self.is_behind = False
 
     def enter_at_once(self, sql, calls):
         self.apply(sql, calls)
         return True
+
+    def committed(self):
+        pass
 
     def read(self, sql, calls):
         pass
 
     def note(self, calls):
         self.noted += calls
+        self.is_behind = True
 
 
 @pytest.fixture
@@ -186,6 +192,34 @@ def test_noting_leaves_what_is_awaited_and_what_came_after_it(writer, parts, del
     assert (parts.noted, list(writer._waiting)) == ([first], [second, third])
 
 
+def test_what_was_noted_is_told_though_nothing_waits(writer, parts, delivered):
+    writer.put(GiveBack("a"))
+    writer.note()
+    writer.put(GiveBack("b"))
+    writer.ring()
+    writer.note()
+    parts.lock.put(None)
+    assert receive(delivered)[1] is None
+    assert not parts.is_behind
+
+
+def test_no_turn_is_taken_for_nothing(writer, parts, delivered):
+    first, second, third = GiveBack("a"), GiveBack("b"), GiveBack("c")
+    for call in (first, second):
+        writer.put(call)
+        writer.ring()
+    parts.lock.put(None)
+    assert receive(delivered)[0][0] is first
+    writer.put(third)
+    writer.ring()
+    parts.lock.put(None)
+    parts.lock.put(None)
+    done = [first]
+    while third not in done:
+        done += receive(delivered)[0]
+    assert [] not in parts.done
+
+
 def test_it_ends_after_a_close(parts, delivered):
     writer = Writer(parts, parts, lambda calls, trouble: delivered.put((trouble, parts.is_closed)))
     writer.put(Close())
@@ -201,3 +235,23 @@ def test_it_ends_after_a_close_that_failed(parts, delivered):
     writer.ring()
     parts.lock.put(None)
     assert receive(delivered) == ("gone", True)
+
+
+def test_an_attempt_takes_what_waits_along_and_needs_no_thread(writer, parts):
+    parts.is_simple = True
+    left, taken = GiveBack("a"), Take("b", ())
+    writer.put(left)
+    assert writer.attempt(taken)
+    assert parts.done == [[left, taken]]
+    assert taken.is_asking
+
+
+def test_an_attempt_that_fails_leaves_what_waits_in_its_order(writer, parts, delivered):
+    calls, taken = [GiveBack(name) for name in "abc"], Take("d", ())
+    for call in calls:
+        writer.put(call)
+    assert not writer.attempt(taken)
+    assert not taken.is_asking
+    writer.ring()
+    parts.lock.put(None)
+    assert receive(delivered) == (calls, None)
