@@ -67,6 +67,10 @@ class Server:
         """End the sessions that *field*, one of `accounts.choice.FIELDS`, says are *value*; return how many they were."""
         return _understood(int, self._ask("kick", field=field, value=value).done)
 
+    def slow(self, field: str, value: str, rate: int) -> int:
+        """Hold those of them that are logged in to *rate* bytes a second each way; 0: no more; return how many they were."""
+        return _understood(int, self._ask("slow", field=field, value=value, rate=rate).done)
+
     def lock(self, message: str) -> None:
         """Have new sessions refused with *message*; empty: in the server's own words."""
         self._ask("lock", message=message)
@@ -184,7 +188,9 @@ class _End:
         self._descriptor = descriptor
 
     def is_told_within(self, seconds: float) -> bool:
-        return bool(select.select([self._descriptor], [], [], seconds)[0])
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
 
 @contextmanager

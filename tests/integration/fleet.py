@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from ftpd.processes.asking import Server as Asked
 from ftpd.processes.asking import asked_server
 from ftpd.processes.status import Status, WorkerStatus
 from ftpd.values import SessionRow
-from tests.integration.live import CHECKOUT, SECONDS, ConfiguredServer, Guest, merged
+from tests.integration.live import CHECKOUT, SECONDS, ConfiguredServer, Guest, is_readable, merged
 from tests.integration.wire import Wire
 
 __all__ = ["Fleet", "process_of", "wait_for_end", "wait_until"]
@@ -158,7 +157,7 @@ def wait_for_end(*pids: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
             try:
-                assert select.select([descriptor], [], [], SECONDS)[0], f"process {pid} has not ended"
+                assert is_readable(descriptor), f"process {pid} has not ended"
             finally:
                 os.close(descriptor)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
@@ -24,6 +25,13 @@ TWISTD: Final = ("-c", "import sys; from twisted.scripts.twistd import run; sys.
 TWIST: Final = ("-m", "twisted", "--log-format", "text", "ftpd")  # Twisted's newer command for the same plugins
 _HASH: Final = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 _LISTENING: Final = r"listening on (\S+) port (\d+)"
+
+
+def is_readable(descriptor: int, seconds: float = SECONDS) -> bool:
+    """Wait until *descriptor* can be read; by poll(2), for a process that has run a thousand tests has numbers beyond select's."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 class Guest(NamedTuple):

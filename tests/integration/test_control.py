@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.live import CHECKOUT, SECONDS, Server
+from tests.integration.live import CHECKOUT, SECONDS, Server, is_readable
 
 Start = Callable[..., Server]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -198,7 +197,7 @@ def test_watching_redraws_in_place_until_ctrl_c(start: Start, path: str) -> None
     os.close(theirs)
     seen = b""
     while seen.count(b"2 sessions") < 3:
-        assert select.select([ours], [], [], SECONDS)[0], seen
+        assert is_readable(ours), seen
         seen += os.read(ours, 65536)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=SECONDS)
