@@ -329,6 +329,13 @@ class Served(Protocol):
         what is none, and for another field.
         """
 
+    def slow(self, field: str, value: str, rate: int) -> list[str]:
+        """Hold the sessions that `kick` would end to *rate* bytes a second each way, each by itself; 0: no more.  Return their ids.
+
+        It holds at once, for a transfer under way too, beside every other rate, and until the login ends; who is not logged in is left out.
+        Raises `ValueError` as `kick` does.
+        """
+
     def rows(self) -> Iterator[SessionRow]:
         """Yield a row for each session; the same object as the last time as long as it would say the same.
 

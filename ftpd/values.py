@@ -294,9 +294,11 @@ class SessionRow:
 class Request:
     """What an operator wants of the sessions that *field*, "session", "account" or "address", says are *value*; or of a worker: field "worker".
 
-    `action` is "kick" (end them with 421) or "drain" (the worker accepts nobody more, and ends when its sessions have).
+    `action` is "kick" (end them with 421), "slow" (hold them to *rate* bytes a second each way; 0: no more) or "drain" (the worker accepts nobody
+    more, and ends when its sessions have).
     """
 
     action: str
     field: str
     value: str
+    rate: int = 0

@@ -43,6 +43,11 @@ class FakeOperator:
         count: int = await self._answer("kick", 1)
         return count
 
+    async def slow(self, field: str, value: str, rate: int) -> int:
+        self.calls.append(("slow", field, value, rate))
+        count: int = await self._answer("slow", 1)
+        return count
+
     def lock(self, message: str) -> None:
         self.calls.append(("lock", message))
 

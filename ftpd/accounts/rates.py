@@ -177,11 +177,12 @@ class _AccountBuckets:
 class SessionRates:
     """The rates of one login."""
 
-    __slots__ = ("__weakref__", "_account", "_buckets", "_rates", "_transfers")
+    __slots__ = ("__weakref__", "_account", "_buckets", "_rates", "_slowed_to", "_transfers")
 
     def __init__(self, rates: Rates, account: _AccountBuckets) -> None:
         self._rates = rates
         self._account = account
+        self._slowed_to = 0
         self._buckets: dict[Way, Bucket] = {way: Bucket(rates.clock, account.buckets[way]) for way in _WAYS}
         self._transfers: dict[Way, WeakSet[Bucket]] = {way: WeakSet() for way in _WAYS}
         self.apply()
@@ -196,11 +197,17 @@ class SessionRates:
         self._rates.begin(own, self._account, way)
         return pace
 
+    def slow(self, rate: int) -> None:
+        """Hold this login to *rate* bytes a second each way, transfers under way included, or to its own rate where that is less; 0: no more."""
+        self._slowed_to = rate
+        self.apply()
+
     def apply(self) -> None:
         """Go by the rates as they are now."""
         account = self._account.account
         for way, bucket in self._buckets.items():
-            bucket.rate = self._rates.rate(account, "session", way)
+            rates = (self._rates.rate(account, "session", way), self._slowed_to)
+            bucket.rate = min(filter(None, rates), default=0)
             for own in self._transfers[way]:
                 own.rate = self._rates.rate(account, "transfer", way)
 

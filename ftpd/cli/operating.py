@@ -1,4 +1,4 @@
-"""The commands that ask a running server: who, kick, lock, unlock, reload, stop, status.
+"""The commands that ask a running server: who, kick, slow, lock, unlock, reload, stop, status.
 
 Apart from those that serve or work on files; as there, what a command needs is imported when it runs.
 """
@@ -35,6 +35,15 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
     return config(socket(function))
 
 
+def _choosing(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument and the options that say which sessions are meant."""
+    whom = click.argument("whom", metavar="SESSION|ACCOUNT|ADDRESS")
+    session = click.option("--session", "field", flag_value="session", help="It is the id of a session.")
+    account = click.option("--account", "field", flag_value="account", help="It is the name of an account.")
+    address = click.option("--address", "field", flag_value="address", help="It is an address, or a network such as 192.0.2.0/24.")
+    return whom(session(account(address(function))))
+
+
 @click.command(epilog=EXIT_CODES)
 @click.option("--json", "as_json", is_flag=True, help="Print each session as a JSON object, one a line.")
 @click.option(
@@ -64,10 +73,7 @@ def who(as_json: bool, watch: float | None, config: str | None, socket: str | No
 
 
 @click.command(epilog="Exit codes: 0 some session has ended, 1 none was meant or a failure, 2 wrong command line or configuration.")
-@click.argument("whom", metavar="SESSION|ACCOUNT|ADDRESS")
-@click.option("--session", "field", flag_value="session", help="It is the id of a session.")
-@click.option("--account", "field", flag_value="account", help="It is the name of an account.")
-@click.option("--address", "field", flag_value="address", help="It is an address, or a network such as 192.0.2.0/24.")
+@_choosing
 @_asking
 def kick(whom: str, field: str | None, config: str | None, socket: str | None) -> None:
     """End sessions.
@@ -75,21 +81,34 @@ def kick(whom: str, field: str | None, config: str | None, socket: str | None) -
     One, those of an account, or those from an address or network.  Their transfers are cut, and they are told 421.  Which is meant is seen by
     its form; an account that is called like a session or an address needs --account.
     """
-    from ftpd.accounts.choice import read_network
-    from ftpd.cli.units import counted
-    from ftpd.cli.whom import field_of
-
-    try:
-        field = field or field_of(whom)
-        if field == "address":
-            read_network(whom)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    field = _field(whom, field)
     with _server(_paths(config, socket)) as server:
         count = server.kick(field, whom)
-    if not count:
-        fail(f"There is no session of that {field}." if field != "session" else "There is no such session.")
-    click.echo(f"{counted(count, 'session')} ended")
+    click.echo(f"{_some(count, field)} ended")
+
+
+@click.command(epilog="Exit codes: 0 some session was meant, 1 none was or a failure, 2 wrong command line or configuration.")
+@_choosing
+@click.argument("rate", metavar="RATE")
+@_asking
+def slow(whom: str, rate: str, field: str | None, config: str | None, socket: str | None) -> None:
+    """Slow sessions down.
+
+    One, those of an account, or those from an address or network, as with `ftpd kick`.  Each is held to RATE a second each way, such as 200000
+    or "1 MiB", a transfer under way included, until its login ends; 0 takes it back.  Other rates hold beside it.
+    """
+    from ftpd.cli.units import rate as readable_rate
+    from ftpd.schema import FORMS, Size, Unfit
+
+    field = _field(whom, field)
+    try:
+        bytes_a_second = FORMS[Size].read(rate)
+    except Unfit as error:
+        raise click.BadParameter(f"it must be {error}", param_hint="RATE") from error
+    with _server(_paths(config, socket)) as server:
+        count = server.slow(field, whom, bytes_a_second)
+    sessions = _some(count, field)
+    click.echo(f"{sessions} slowed to {readable_rate(bytes_a_second)}" if bytes_a_second else f"{sessions} slowed no more")
 
 
 @click.command(epilog=EXIT_CODES)
@@ -152,7 +171,30 @@ def status(as_json: bool, config: str | None, socket: str | None) -> None:
     say([json.dumps(written_status(found))] if as_json else overview(found, View(time.time())))
 
 
-COMMANDS = (who, kick, lock, unlock, reload, stop, status)
+COMMANDS = (who, kick, slow, lock, unlock, reload, stop, status)
+
+
+def _field(whom: str, field: str | None) -> str:
+    """Return which field of a session *whom* is, where no option has said it."""
+    from ftpd.accounts.choice import read_network
+    from ftpd.cli.whom import field_of
+
+    try:
+        field = field or field_of(whom)
+        if field == "address":
+            read_network(whom)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return field
+
+
+def _some(count: int, field: str) -> str:
+    """Return *count* sessions in words; there being none is a failure."""
+    from ftpd.cli.units import counted
+
+    if not count:
+        fail(f"There is no session of that {field}." if field != "session" else "There is no such session.")
+    return counted(count, "session")
 
 
 def _paths(config: str | None, socket: str | None) -> Sequence[str]:

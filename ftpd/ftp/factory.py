@@ -217,11 +217,27 @@ class FTPFactory(ServerFactory):
     def kick(self, field: str, value: str, reason: str) -> list[str]:
         """End the sessions whose *field* is *value*, with 421 and *reason*: see `spi.Served`."""
         reply = Reply(421, one_line(reason) or Stop.KICKED.value)
-        kicked = {row.session for row in chosen(self.rows(), field, value)}
-        for channel in tuple(self.channels):
-            if channel.session is not None and channel.session.peer.session in kicked:
-                channel.dismiss(Stop.KICKED, reply)
+        kicked = self._chosen(field, value)
+        for channel in kicked.values():
+            channel.dismiss(Stop.KICKED, reply)
         return sorted(kicked)
+
+    def slow(self, field: str, value: str, rate: int) -> list[str]:
+        """Hold the logins whose *field* is *value* to *rate* bytes a second each way: see `spi.Served`."""
+        return sorted(
+            session
+            for session, channel in self._chosen(field, value).items()
+            if channel.session is not None and channel.session.slow(rate)
+        )
+
+    def _chosen(self, field: str, value: str) -> dict[str, ControlChannel]:
+        """Return the channels of the sessions whose *field* is *value*, by the sessions' ids."""
+        sessions = {row.session for row in chosen(self.rows(), field, value)}
+        return {
+            channel.session.peer.session: channel
+            for channel in self.channels
+            if channel.session is not None and channel.session.peer.session in sessions
+        }
 
     def rows(self) -> Iterator[SessionRow]:
         """Describe the sessions there are now: see `spi.Served`."""

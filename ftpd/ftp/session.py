@@ -130,7 +130,7 @@ class Session:
         self.account: Account | None = None
         self.stored_files: Guard | None = None
         self.logout: Callable[[], object] | None = None
-        self.rates: SessionRates | None = None  # once a transfer was limited
+        self.rates: SessionRates | None = None  # once this login, or a transfer of it, was limited
         self.cwd = ROOT
         self.rename_from: VirtualPath | None = None
         self.row: SessionRow | None = None  # what `sessionrow` has told last
@@ -203,12 +203,22 @@ class Session:
 
     def pace(self, way: Way) -> Pace | None:
         """Return what holds a transfer of this login to its rates; None where there are none."""
-        account, rates = self.account, self.factory.rates
-        if account is None or not rates.concern(account):
-            return None
         if self.rates is None:
+            account, rates = self.account, self.factory.rates
+            if account is None or not rates.concern(account):
+                return None
             self.rates = rates.enter(account)
         return self.rates.pace(way)
+
+    def slow(self, rate: int) -> bool:
+        """Hold this login to *rate* bytes a second each way from now on, and the transfer under way; 0: no more.  False where there is no login."""
+        if self.account is None:
+            return False
+        if self.rates is None:
+            self.rates = self.factory.rates.enter(self.account)
+        self.rates.slow(rate)
+        self.hold_transfer()
+        return True
 
     def hold_transfer(self) -> None:
         """Rates have changed: hold a transfer under way that nothing held so far."""

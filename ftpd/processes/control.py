@@ -1,4 +1,4 @@
-"""Control socket: where `ftpd who`, `kick`, `lock`, `unlock`, `reload`, `stop` and `status` reach the running server.
+"""Control socket: where `ftpd who`, `kick`, `slow`, `lock`, `unlock`, `reload`, `stop` and `status` reach the running server.
 
 Apart from what is asked there (`requests`, `operator`), how it is written (`language`), and the single client (`conversation`).
 """

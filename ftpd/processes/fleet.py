@@ -81,7 +81,7 @@ class Fleet(Service):
         self._locked: str | None = None
         self._tally: Tally | None = None
         self._reloads = DeferredLock()
-        self._kicks = DeferredLock()
+        self._asking = DeferredLock()
         self._claimed: list[sockets.socket] = []  # by who had the right to
         self._listening: list[sockets.socket] = []
         self._is_stopping = False
@@ -158,20 +158,27 @@ class Fleet(Service):
         return await self._state.sessions()
 
     async def kick(self, field: str, value: str) -> int:
-        await self._kicks.acquire()
+        return await self._ask(Request("kick", field, value))
+
+    async def slow(self, field: str, value: str, rate: int) -> int:
+        return await self._ask(Request("slow", field, value, rate))
+
+    async def _ask(self, request: Request) -> int:
+        """Have every worker do *request*, and return how many sessions it was for."""
+        await self._asking.acquire()
         try:
-            await self._state.ask(Request("kick", field, value))
+            await self._state.ask(request)
             tally = self._tally = Tally(self._reactor, [worker for worker in self._workers() if worker.serves])
             for worker in tally.awaited:
                 worker.tell("look")
-            kicked = await tally.total
+            sessions = await tally.total
             if tally.awaited:
                 silent = ", ".join(f"{worker.order.slot} (process {worker.pid})" for worker in tally.awaited)
-                raise Refused(f"{kicked} sessions were ended; of others nobody knows, for worker {silent} does not answer.")
-            return kicked
+                raise Refused(f"It was done to {sessions} sessions; of others nobody knows, for worker {silent} does not answer.")
+            return sessions
         finally:
             self._tally = None
-            self._kicks.release()
+            self._asking.release()
 
     def lock(self, message: str) -> None:
         self._locked = message or _LOCKED
@@ -232,9 +239,9 @@ class Fleet(Service):
             succeeds=succeeds,
         )
 
-    def looked(self, worker: WorkerProcess, kicked: int) -> None:
+    def looked(self, worker: WorkerProcess, sessions: int) -> None:
         if self._tally is not None:
-            self._tally.add(worker, kicked)
+            self._tally.add(worker, sessions)
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         self._log.emit(LogLevel.levelWithName(level), "[worker {worker}] {text}", worker=worker.order.slot, text=text)

@@ -42,7 +42,7 @@ class Home(Protocol):
     def make_order(self, generation: Generation, slot: int, *, succeeds: bool) -> Order:
         """Return the order for the worker in place *slot* of *generation*."""
 
-    def looked(self, worker: WorkerProcess, kicked: int) -> None:
+    def looked(self, worker: WorkerProcess, sessions: int) -> None:
         """*worker* has seen what it was asked; see `process.Owner`."""
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
@@ -159,8 +159,8 @@ class Generation:
                 self._log.error("worker {worker} cannot serve: {reason}", worker=worker.order.slot, reason=problem)
         self._fail(ConfigError([Problem("", "", problem, "") for problem in problems]))
 
-    def looked(self, worker: WorkerProcess, kicked: int) -> None:
-        self._home.looked(worker, kicked)
+    def looked(self, worker: WorkerProcess, sessions: int) -> None:
+        self._home.looked(worker, sessions)
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         self._home.told(worker, level, text)

@@ -30,6 +30,9 @@ class Operator(Protocol):
         An address is an IP address or a network, such as `192.0.2.0/24`; `ftpd.accounts.choice.chosen` tells which sessions are meant.
         """
 
+    async def slow(self, field: str, value: str, rate: int) -> int:
+        """Hold the sessions that `kick` would end, and that are logged in, to *rate* bytes a second each way; 0: no more.  Return how many they were."""
+
     def lock(self, message: str) -> None:
         """Refuse new sessions with *message*, one line; empty: in the server's own words.  What is locked takes the new message."""
 

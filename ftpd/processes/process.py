@@ -35,8 +35,8 @@ class Owner(Protocol):
     def failed(self, worker: WorkerProcess, problems: Sequence[str]) -> None:
         """It cannot serve as it was ordered, and ends."""
 
-    def looked(self, worker: WorkerProcess, kicked: int) -> None:
-        """It has seen what it was asked, and has ended *kicked* sessions for that."""
+    def looked(self, worker: WorkerProcess, sessions: int) -> None:
+        """It has seen what it was asked, and done it to so many *sessions*."""
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         """It has said something that belongs in the parent's log."""
@@ -67,7 +67,7 @@ class WorkerProcess(ProcessProtocol):
         self._words: dict[str, tuple[Callable[..., None], Mapping[str, type]]] = {
             "ready": (self._begin, {}),
             "alive": (self._count, {"sessions": int, "transfers": int}),
-            "looked": (self._looked, {"kicked": int}),
+            "looked": (self._looked, {"sessions": int}),
             "failed": (self._failed, {"problems": list}),
             "log": (self._tell, {"level": str, "text": str}),
         }
@@ -120,8 +120,8 @@ class WorkerProcess(ProcessProtocol):
     def _count(self, sessions: int, transfers: int) -> None:
         self.sessions, self.transfers = sessions, transfers
 
-    def _looked(self, kicked: int) -> None:
-        self._owner.looked(self, kicked)
+    def _looked(self, sessions: int) -> None:
+        self._owner.looked(self, sessions)
 
     def _failed(self, problems: list[object]) -> None:
         self._owner.failed(self, [str(problem) for problem in problems])

@@ -19,6 +19,8 @@ from ftpd.processes.operator import Operator
 
 __all__ = ["Answer", "BadRequest", "Wish", "read_wish"]
 
+_KINDS: Final = MappingProxyType({str: "text", bool: "true or false", int: "a whole number"})
+_MOST_RATE: Final = 2**63 - 1  # bytes a second
 _MOST_MESSAGE: Final = 400  # letters of one reply line; clients are known to take 512 bytes
 
 
@@ -63,7 +65,7 @@ def read_wish(line: bytes) -> Wish:
         raise BadRequest(f"{name} takes {', '.join(fields) or 'nothing more'}")
     for field, kind in fields.items():
         if type(message[field]) is not kind:
-            raise BadRequest(f"{field} of {name} is not {'true or false' if kind is bool else 'text'}")
+            raise BadRequest(f"{field} of {name} is not {_KINDS[kind]}")
     return wish(**message)
 
 
@@ -76,17 +78,32 @@ def _who() -> Wish:
 
 
 def _kick(field: str, value: str) -> Wish:
-    if field not in FIELDS:
-        raise BadRequest(f"sessions are chosen by {', '.join(FIELDS)}")
-    if not value:
-        raise BadRequest(f"no {field} is empty")  # sessions without an account are those before their login
-    if field == "address":
-        value = _network(value)
+    value = _chosen(field, value)
 
     async def grant(operator: Operator) -> Answer:
         return Answer(await operator.kick(field, value))
 
     return Wish(grant, f"kick {field} {visible(value)}")
+
+
+def _slow(field: str, value: str, rate: int) -> Wish:
+    value = _chosen(field, value)
+    if not 0 <= rate <= _MOST_RATE:
+        raise BadRequest("a rate is bytes a second, 0 or more")
+
+    async def grant(operator: Operator) -> Answer:
+        return Answer(await operator.slow(field, value, rate))
+
+    return Wish(grant, f"slow {field} {visible(value)} {rate}")
+
+
+def _chosen(field: str, value: str) -> str:
+    """Return *value* as the workers take it."""
+    if field not in FIELDS:
+        raise BadRequest(f"sessions are chosen by {', '.join(FIELDS)}")
+    if not value:
+        raise BadRequest(f"no {field} is empty")  # sessions without an account are those before their login
+    return _network(value) if field == "address" else value
 
 
 def _network(text: str) -> str:
@@ -143,6 +160,7 @@ _WISHES: Final[Mapping[str, tuple[Callable[..., Wish], Mapping[str, type]]]] = M
     {
         "who": (_who, {}),
         "kick": (_kick, {"field": str, "value": str}),
+        "slow": (_slow, {"field": str, "value": str, "rate": int}),
         "lock": (_lock, {"message": str}),
         "unlock": (_unlock, {}),
         "reload": (_reload, {}),

@@ -29,6 +29,7 @@ from ftpd.processes.reporter import Reporter
 from ftpd.schema import ConfigError
 from ftpd.service import Server, make_service
 from ftpd.signals import Signals
+from ftpd.spi import Served
 from ftpd.state.sqlite import SQLiteState
 from ftpd.values import Request
 
@@ -62,7 +63,7 @@ class Worker:
         self._server = server
         self._state = state
         self._balance = balance
-        self._kicked = 0  # sessions, since the parent last asked
+        self._met = 0  # sessions that requests were for, since the parent last asked
         self._quiet_seconds = math.inf  # that a session may be, once we drain
         self._ending: Deferred[None] | None = None
         self._deeds: dict[str, Callable[..., object]] = {
@@ -144,14 +145,19 @@ class Worker:
         if request.action == "drain":
             self.drain()
         else:
-            self._kicked += sum(len(factory.kick(request.field, request.value, _KICKED)) for factory in self._factories)
+            self._met += sum(len(self._do(request, factory)) for factory in self._factories)
+
+    def _do(self, request: Request, factory: Served) -> list[str]:
+        if request.action == "slow":
+            return factory.slow(request.field, request.value, request.rate)
+        return factory.kick(request.field, request.value, _KICKED)
 
     def look(self) -> None:
-        """See at once what was asked, and tell the parent how many sessions that has ended."""
+        """See at once what was asked, and tell the parent how many sessions that was for."""
 
         def looked(_: object) -> None:
-            kicked, self._kicked = self._kicked, 0
-            self._channel.send({"said": "looked", "kicked": kicked})
+            sessions, self._met = self._met, 0
+            self._channel.send({"said": "looked", "sessions": sessions})
 
         self._reporter.report().addCallback(looked)
 

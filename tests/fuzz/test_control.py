@@ -13,8 +13,10 @@ from ftpd.processes.conversation import Conversation
 from tests.fake_operator import FakeOperator, row
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20), lambda inner: st.lists(inner, max_size=3))
-NAMES = st.sampled_from(["protocol", "do", "field", "value", "message", "now"])
-OBJECTS = st.dictionaries(NAMES, VALUES | st.sampled_from([1, "who", "kick", "lock", "stop", "status", "reload", "account"]))
+NAMES = st.sampled_from(["protocol", "do", "field", "value", "message", "now", "rate"])
+OBJECTS = st.dictionaries(
+    NAMES, VALUES | st.sampled_from([1, "who", "kick", "slow", "lock", "stop", "status", "reload", "account"])
+)
 PIECES = st.lists(st.binary(max_size=200) | OBJECTS.map(lambda fields: json.dumps(fields).encode() + b"\n"), max_size=10)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 from typing import Any, Final
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from tests.integration.conftest import StartFleet
 from tests.integration.fleet import Fleet, wait_until
 from tests.integration.live import Guest
-from tests.integration.wire import Reply, Wire
+from tests.integration.wire import Reply, Wire, read_all
 
 CONTENT: Final = bytes(range(256)) * 4096
 KICKED: Final = Reply(421, "The operator has ended this session.")
@@ -103,6 +105,34 @@ def test_kick_ends_those_who_are_meant_on_both_workers(server: Fleet, ann: Guest
         again = server.command("kick", names.pop())
         assert (again.returncode, again.stdout) == (1, "")
     assert not (ann.home / "file").exists()
+
+
+def test_slow_holds_transfers_under_way_on_both_workers_until_taken_back(server: Fleet, ann: Guest, bob: Guest) -> None:
+    content = bytes(64 << 20)
+    (ann.home / "large").write_bytes(content)
+    with contextlib.ExitStack() as exits:
+        wires = list(server.on_each(ann, exits).values())
+        other = exits.enter_context(Wire.of(bob))
+        downloads = [exits.enter_context(wire.data()) for wire in wires]
+        assert [wire.ask("RETR large").code for wire in wires] == [150, 150]
+        told = server.command("slow", "ann", "1")
+        assert (told.returncode, told.stdout, told.stderr) == (0, "2 sessions slowed to 1 B/s\n", "")
+        counts = [read_until_it_rests(download) for download in downloads]
+        assert all(0 < count < len(content) for count in counts)
+        assert other.store("STOR file", CONTENT).code == 226
+        assert server.command("slow", "--account", "ann", "0").stdout == "2 sessions slowed no more\n"
+        assert [count + len(read_all(download)) for count, download in zip(counts, downloads, strict=True)] == [len(content)] * 2
+        assert [wire.reply().code for wire in wires] == [226, 226]
+
+
+def read_until_it_rests(data: socket.socket) -> int:
+    """Read what the server does not hold back, which is at an end when nothing comes for a quarter of a second; return how much that was."""
+    count = 0
+    while select.select([data], [], [], 0.25)[0]:
+        if not (received := len(data.recv(1 << 20))):
+            break
+        count += received
+    return count
 
 
 def test_lock_refuses_who_comes_until_unlock(fleet: StartFleet) -> None:

@@ -142,6 +142,46 @@ def test_setting_the_rates_of_an_account_holds_for_later_logins(clock):
     assert moved(clock, rates.enter(ANN).pace("upload")) == [about(100_000)]
 
 
+@pytest.mark.parametrize("way", ["download", "upload"])
+def test_a_slowed_session_is_held_each_way_and_others_are_not(clock, way):
+    rates = make(clock)
+    session, other = rates.enter(ANN), rates.enter(ANN)
+    session.slow(100_000)
+    assert moved(clock, session.pace(way)) == [about(100_000)]
+    assert other.pace(way) is None
+
+
+def test_transfers_of_a_slowed_session_share_what_it_is_slowed_to(clock):
+    session = make(clock).enter(ANN)
+    session.slow(100_000)
+    assert moved(clock, session.pace("download"), session.pace("download")) == [about(50_000)] * 2
+
+
+def test_slowing_holds_for_transfers_under_way_until_taken_back(clock):
+    session = make(clock, session_download=400_000).enter(ANN)
+    pace = session.pace("download")
+    session.slow(100_000)
+    assert moved(clock, pace) == [about(100_000)]
+    session.slow(200_000)
+    assert moved(clock, pace) == [about(200_000)]
+    session.slow(0)
+    assert moved(clock, pace) == [about(400_000)]
+
+
+def test_slowing_makes_no_session_faster(clock):
+    session = make(clock, session_download=100_000).enter(ANN)
+    session.slow(400_000)
+    assert moved(clock, session.pace("download"), session.pace("upload")) == [about(100_000), about(400_000)]
+
+
+def test_a_changed_setting_takes_back_no_slowing(clock):
+    rates = make(clock, session_download=400_000)
+    session = rates.enter(ANN)
+    session.slow(100_000)
+    rates.settings = RateSettings()
+    assert moved(clock, session.pace("download")) == [about(100_000)]
+
+
 def test_buckets_of_an_account_go_with_its_last_session(clock):
     rates = make(clock, account_download=100_000)
     gc.disable()

@@ -19,7 +19,7 @@ from ftpd.schema import Problem
 from tests.fake_operator import SINCE, FakeOperator, row
 
 SESSION = "06f3k2m4n6p8q0ra"
-COMMANDS = ["who", "kick", "lock", "unlock", "reload", "stop", "status"]
+COMMANDS = ["who", "kick", "slow", "lock", "unlock", "reload", "stop", "status"]
 
 
 class FakeServer:
@@ -98,6 +98,10 @@ def test_asking_imports_neither_twisted_nor_cattrs():
         (["kick", "--account", "192.0.2.1"], ("kick", "account", "192.0.2.1")),
         (["kick", "--session", "ann"], ("kick", "session", "ann")),
         (["kick", "--address", "::1"], ("kick", "address", "::1")),
+        (["slow", SESSION, "200000"], ("slow", "session", SESSION, 200_000)),
+        (["slow", "ann", "1 MiB"], ("slow", "account", "ann", 1024 * 1024)),
+        (["slow", "192.0.2.0/24", "0"], ("slow", "address", "192.0.2.0/24", 0)),
+        (["slow", "--account", SESSION, "64KiB"], ("slow", "account", SESSION, 65_536)),
         (["lock"], ("lock", "")),
         (["lock", "Back at noon."], ("lock", "Back at noon.")),
         (["unlock"], ("unlock",)),
@@ -107,7 +111,7 @@ def test_asking_imports_neither_twisted_nor_cattrs():
     ],
 )
 def test_a_command_is_one_call(server, arguments, call):
-    server.answers["kick"] = 2
+    server.answers = {"kick": 2, "slow": 2}
     result = ftpd(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     assert server.calls == [call]
@@ -119,12 +123,19 @@ def test_kick_says_how_many(server):
     assert ftpd("kick", "ann").stdout == "2 sessions ended\n"
 
 
+@pytest.mark.parametrize(("rate", "words"), [("1 MiB", "2 sessions slowed to 1.00 MiB/s\n"), ("0", "2 sessions slowed no more\n")])
+def test_slow_says_how_many(server, rate, words):
+    server.answers["slow"] = 2
+    assert ftpd("slow", "ann", rate).stdout == words
+
+
+@pytest.mark.parametrize(("command", "more"), [("kick", []), ("slow", ["1 MiB"])])
 @pytest.mark.parametrize(
     ("whom", "words"), [(SESSION, "no such session"), ("ann", "no session of that account"), ("::1", "no session of that address")]
 )
-def test_kick_of_nobody_is_1(server, whom, words):
-    server.answers["kick"] = 0
-    result = ftpd("kick", whom)
+def test_a_command_for_nobody_is_1(server, command, more, whom, words):
+    server.answers = {"kick": 0, "slow": 0}
+    result = ftpd(command, whom, *more)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"ftpd: There is {words}.\n")
 
 
@@ -134,6 +145,10 @@ def test_kick_of_nobody_is_1(server, whom, words):
         (["kick"], "Missing argument 'SESSION|ACCOUNT|ADDRESS'"),
         (["kick", "192.0.2.1/24"], "192.0.2.1/24 has host bits set"),
         (["kick", "--address", "ann"], "'ann' does not appear to be an IPv4 or IPv6 network"),
+        (["slow", "ann"], "Missing argument 'RATE'"),
+        (["slow", "ann", "fast"], "it must be a size such as 4096, '64 KiB', '2 MB' or '1 GiB'"),
+        (["slow", "ann", "1.5"], "it must be a size"),
+        (["slow", "192.0.2.1/24", "1 MiB"], "192.0.2.1/24 has host bits set"),
         (["who", "--json", "--watch"], "Give either --json or --watch."),
         (["who", "--watch", "0"], "0"),
         (["who", "--watch", "soon"], "soon"),
@@ -180,7 +195,18 @@ def test_a_configuration_that_cannot_be_read_is_2(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [["who"], ["kick", "ann"], ["lock"], ["unlock"], ["reload"], ["stop"], ["status"], ["who", "--watch"]]
+    "command",
+    [
+        ["who"],
+        ["kick", "ann"],
+        ["slow", "ann", "1 MiB"],
+        ["lock"],
+        ["unlock"],
+        ["reload"],
+        ["stop"],
+        ["status"],
+        ["who", "--watch"],
+    ],
 )
 def test_where_nobody_answers_is_1(server, command):
     server.answers["connect"] = CannotAsk("Nobody listens.")

@@ -498,6 +498,29 @@ def test_kick_by_what_sessions_do_not_have_is_an_error():
         Server().factory.kick("worker", "1", "Go home.")
 
 
+# Slowed.
+
+
+def test_those_who_are_meant_are_slowed_and_nobody_else():
+    server = Server()
+    anns = [Dialogue(login="ann", server=server) for _ in range(2)]
+    other = Dialogue(server=server).says("USER anonymous").says("PASS me")
+    assert server.factory.slow("account", "ann", 1000) == sorted(dialogue.session.peer.session for dialogue in anns)
+    assert [dialogue.session.pace("upload") is not None for dialogue in (*anns, other)] == [True, True, False]
+
+
+def test_only_logins_are_slowed():
+    server = Server()
+    outside, inside = Dialogue(server=server).hears(220), Dialogue(login="ann", server=server)
+    assert outside.session.peer.address == inside.session.peer.address
+    assert server.factory.slow("address", inside.session.peer.address, 1000) == [inside.session.peer.session]
+
+
+def test_slowing_by_what_sessions_do_not_have_is_an_error():
+    with pytest.raises(ValueError, match="session, account, address"):
+        Server().factory.slow("worker", "1", 1000)
+
+
 # Shown.
 
 

@@ -13,6 +13,7 @@ from ftpd.storage.memory import MemorySettings, MemoryStore
 from ftpd.testing.dataports import MemoryDataPort
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
+from ftpd.testing.server import PASSWORD
 from ftpd.values import Account, AccountRates, Outcome, Permission, Rule
 
 FILES = {"/a": b"hello\n"}
@@ -309,6 +310,40 @@ def test_a_first_rate_holds_for_a_transfer_under_way():
     dialogue.reads_on()
     assert len(dialogue.connection.sent) - before <= 262_144  # the piece under way
     assert ended(after(10, dialogue).hears(226)).seconds >= 7
+
+
+def test_a_slowed_session_is_held_in_a_transfer_under_way():
+    dialogue = Dialogue(login="ann", files={"/a": bytes(1_000_000)}).says("RETR a", reads=False).hears(150)
+    assert dialogue.session.slow(100_000)
+    dialogue.reads_on()
+    assert ended(after(10, dialogue).hears(226)).seconds >= 7
+
+
+def test_a_slowed_session_is_held_in_later_transfers():
+    dialogue = Dialogue(login="ann", files={"/a": bytes(100_000)})
+    dialogue.session.slow(100_000)
+    dialogue = after(1.1, dialogue.says("RETR a").hears(150)).hears(226)
+    dialogue = after(1.1, dialogue.says("STOR b").hears(150).sends(bytes(100_000)).ends()).hears(226)
+    download, upload = (event.seconds for event in dialogue.events(TransferEnded))
+    assert (download >= 0.9, upload >= 0.7) == (True, True)
+
+
+def test_a_session_that_is_slowed_no_more_goes_on_at_full_speed():
+    dialogue = Dialogue(login="ann", files={"/a": bytes(10_000_000)})
+    dialogue.session.slow(100_000)
+    after(1, dialogue.says("RETR a").hears(150)).session.slow(0)
+    dialogue.waits(0.25).hears(226)
+
+
+def test_slowing_ends_with_the_login():
+    dialogue = Dialogue(login="ann", files={"/a": bytes(1_000_000)})
+    dialogue.session.slow(1)
+    dialogue.says("REIN").hears(220).says("USER ann").hears(331).says(f"PASS {PASSWORD}").hears(230)
+    dialogue.says("RETR a").hears(150).hears(226)
+
+
+def test_who_is_not_logged_in_cannot_be_slowed():
+    assert Dialogue().hears(220).session.slow(1) is False
 
 
 def test_what_a_login_was_held_to_ends_with_it():

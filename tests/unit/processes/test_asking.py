@@ -71,6 +71,10 @@ def test_the_status_is_read(serve, path):
     ("call", "request_"),
     [
         (lambda server: server.kick("account", "ann"), {"do": "kick", "field": "account", "value": "ann"}),
+        (
+            lambda server: server.slow("account", "ann", 1024),
+            {"do": "slow", "field": "account", "value": "ann", "rate": 1024},
+        ),
         (lambda server: server.lock("noon"), {"do": "lock", "message": "noon"}),
         (lambda server: server.unlock(), {"do": "unlock"}),
         (lambda server: server.reload(), {"do": "reload"}),

@@ -78,7 +78,7 @@ def test_what_it_says_is_told_to_its_owner(world):
     for message in (
         {"said": "ready"},
         {"said": "alive", "sessions": 3, "transfers": 2},
-        {"said": "looked", "kicked": 1},
+        {"said": "looked", "sessions": 1},
         {"said": "log", "level": "warn", "text": "hot"},
     ):
         send_last(world.end, message)
@@ -88,7 +88,7 @@ def test_what_it_says_is_told_to_its_owner(world):
 
 
 def test_it_begins_to_serve_once(world):
-    for message in ({"said": "ready"}, {"said": "ready"}, {"said": "looked", "kicked": 0}):
+    for message in ({"said": "ready"}, {"said": "ready"}, {"said": "looked", "sessions": 0}):
         send_last(world.end, message)
     world.hear(lambda: ("looked", 0) in world.owner.told_of)
     assert world.owner.told_of.count(("serves",)) == 1
@@ -111,7 +111,7 @@ def test_a_line_of_a_level_that_there_is_not_is_an_error(world):
         framed(b'{"said": ["ready"]}'),
         framed(b'{"said": "alive", "sessions": "many", "transfers": 0}'),
         framed(b'{"said": "alive", "sessions": 1}'),
-        framed(b'{"said": "looked", "kicked": true}'),
+        framed(b'{"said": "looked", "sessions": true}'),
         framed(b'{"said": "failed", "problems": "all"}'),
         struct.pack("!I", 1024 * 1024 + 1),
         struct.pack("!I", 2**32 - 1),

@@ -44,6 +44,14 @@ def test_any_request_comes_back(text):
     assert request_of(text_of_request(Request("kick", "account", text))) == Request("kick", "account", text)
 
 
+def test_the_rate_of_a_request_comes_back():
+    assert request_of(text_of_request(Request("slow", "account", "ann", 1024))) == Request("slow", "account", "ann", 1024)
+
+
+def test_a_request_of_a_version_that_knew_no_rate_is_read():
+    assert request_of('["kick", "account", "ann"]') == Request("kick", "account", "ann", 0)
+
+
 def test_a_row_of_another_version_is_read_as_far_as_it_is_known():
     text = '{"session": "a", "address": "", "port": 0, "listener": "", "protocol": "ftp", "since": 1, "heard": 2, "later": 3}'
     found = row_of(text, "w")
