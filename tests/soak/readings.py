@@ -13,6 +13,9 @@ import attrs
 __all__ = ["Life", "open_descriptors"]
 
 _LONG_ENOUGH: Final = 12  # samples, before a third of them tells of a level
+_WARM_SECONDS: Final = (
+    60.0  # and as long a process may still be warming up: threads, buffers and code that is used for the first time
+)
 _MOST_GROWTH: Final = 1.1
 _NOISE_BYTES: Final = 2 * 1024 * 1024
 
@@ -44,9 +47,12 @@ class Life:
 
     @property
     def is_level(self) -> bool:
-        """Whether the last third of its life took as much as the one before: what the first one took is warm-up."""
+        """Whether the last third of its life took as much as the one before: what the first one took is warm-up.
+
+        Nothing is said of a life that was too short.
+        """
         thirds = self.thirds()
-        return not thirds or thirds[2] <= thirds[1] * _MOST_GROWTH + _NOISE_BYTES
+        return not thirds or self.seconds < _WARM_SECONDS or thirds[2] <= thirds[1] * _MOST_GROWTH + _NOISE_BYTES
 
 
 def open_descriptors(pid: int) -> list[str]:
