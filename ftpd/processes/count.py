@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ftpd.config.kinds import store_kind
 from ftpd.config.tree import Config
+from ftpd.processes.settings import ProcessSettings
 from ftpd.schema import ConfigError, Problem
 
 __all__ = ["worker_count"]
@@ -23,11 +24,19 @@ def worker_count(config: Config) -> int:
         found = f"found {settings.workers}, and {lonely[0]} is a store that one process has in its memory"
         raise ConfigError([Problem("", "process.workers", found, "it must be 0 for such a store")])
     count = 0 if lonely else settings.count
-    if settings.user and not count:
-        raise ConfigError(
-            [Problem("", "process.user", "set, and there are no workers", "one process alone stays who has started it")]
-        )
+    if not count:
+        _refuse_identity(settings)
     return count
+
+
+def _refuse_identity(settings: ProcessSettings) -> None:
+    problems = [
+        Problem("", f"process.{field}", "set, and there are no workers", "one process alone stays who has started it")
+        for field in ("user", "group")
+        if getattr(settings, field)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _stores(config: Config) -> list[tuple[str, str]]:
