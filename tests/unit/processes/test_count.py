@@ -35,8 +35,10 @@ def test_workers_are_refused_for_a_store_in_memory():
 
 
 @pytest.mark.parametrize("field", ["user", "group"])
-def test_one_process_alone_cannot_become_somebody_else(field):
-    config = Config(process=ProcessSettings(workers=0, **{field: "nobody"}))
+@pytest.mark.parametrize("config", [Config(), Config(storage=MEMORY)], ids=["no workers", "a store in memory"])
+def test_one_process_alone_becomes_nobody_else(config, field):
+    workers = 0 if config.storage.kind == "local" else -1
+    config = attrs.evolve(config, process=ProcessSettings(workers=workers, **{field: "nobody"}))
     with pytest.raises(ConfigError) as caught:
         worker_count(config)
     assert str(caught.value) == f"process.{field}: set, and there are no workers; one process alone stays who has started it"
