@@ -203,7 +203,7 @@ def say_end(tls: ssl.SSLSocket) -> None:
 def end_and_reset(tls: ssl.SSLSocket) -> None:
     say_end(tls)
     while any(fcntl.ioctl(tls, termios.TIOCOUTQ, bytes(4))):
-        select.select([], [], [], 0.001)  # what has not left its kernel is lost with the reset
+        time.sleep(0.001)  # what has not left its kernel is lost with the reset
     reset(tls)
 
 
