@@ -15,7 +15,7 @@ from environment import CHECKOUT, EnvironmentFault, find_or_make
 
 __all__ = ["run"]
 
-# Program -> the Debian package that holds it.
+# Program, or another file by its path -> the Debian package that holds it.
 CLIENTS = {
     "curl": "curl",
     "lftp": "lftp",
@@ -27,6 +27,12 @@ CLIENTS = {
     "openssl": "openssl",
     "systemd-analyze": "systemd",
     "logrotate": "logrotate",
+    "tftp": "tftp-hpa",
+    "atftp": "atftp",
+    "busybox": "busybox",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "/usr/lib/ipxe/qemu/pxe-virtio.rom": "ipxe-qemu",
+    "dnsmasq": "dnsmasq-base",
 }
 WORKERS = 4  # a test server and its client keep a core busy; more workers than cores only make time run differently
 TEST_SECONDS = 120  # per test: a hang is a failure with a name, not a job that never ends
@@ -72,7 +78,11 @@ def _have_clients() -> bool:
 
 
 def _missing() -> dict[str, str]:
-    return {program: package for program, package in CLIENTS.items() if shutil.which(program) is None}
+    return {
+        name: package
+        for name, package in CLIENTS.items()
+        if not (os.path.exists(name) if os.path.isabs(name) else shutil.which(name))
+    }
 
 
 def _install(packages: Sequence[str]) -> None:

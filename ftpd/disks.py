@@ -12,7 +12,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
@@ -77,8 +77,12 @@ class Disk:
         0 is the end of the file.  None: the disk would have to be waited for, or cannot be asked, so that a thread shall read; the kernel
         has begun to.  Fewer than *buffer* holds: the file ends there, or the cache does; the next call tells.  Raises `OSError` as pread(2).
         """
+        return self.scatter_cached(descriptor, (buffer,), offset)
+
+    def scatter_cached(self, descriptor: int, buffers: Sequence[WriteableBuffer], offset: int) -> int | None:
+        """As `read_cached`, into one of *buffers* after the other."""
         try:
-            return os.preadv(descriptor, (buffer,), offset, 0 if self.is_memory else _NOWAIT)
+            return os.preadv(descriptor, buffers, offset, 0 if self.is_memory else _NOWAIT)
         except BlockingIOError:
             return None
         except OSError as error:

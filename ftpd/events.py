@@ -15,6 +15,7 @@ from ftpd.values import Outcome, Peer
 
 __all__ = [
     "DataNotResumed",
+    "DatagramTransferEnded",
     "Event",
     "Events",
     "FileChanged",
@@ -22,9 +23,11 @@ __all__ = [
     "LoggedIn",
     "LoggedOut",
     "LoginFailed",
+    "RequestRefused",
     "SessionClosed",
     "SessionOpened",
     "SessionRefused",
+    "SizeProbed",
     "TransferEnded",
 ]
 
@@ -108,6 +111,41 @@ class TransferEnded(Event):
     outcome: Outcome
     cause: str = ""
     is_ascii: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class DatagramTransferEnded(TransferEnded):
+    """A transfer of a protocol that moves a file in blocks of its own (TFTP) ended.
+
+    `blocks` were acknowledged or stored, `retransmissions` packets sent again; `options` are those granted, as `name=value` with spaces between.
+    """
+
+    blocks: int
+    retransmissions: int
+    options: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class SizeProbed(Event):
+    """A client asked for a file, heard its `size` in bytes, and wanted no more of it: what UEFI and PXELINUX do before they fetch it."""
+
+    account: str
+    path: str
+    size: int
+
+
+@attrs.frozen(kw_only=True)
+class RequestRefused(Event):
+    """A request for a file, by a protocol that has nothing but requests, was answered with an error; `is_missing`: there is no such file.
+
+    `command` is its verb, `path` as the client wrote it.
+    """
+
+    account: str
+    command: str
+    path: str
+    reason: str
+    is_missing: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IAvatar", "IEventObserver", "ILoginKind", "IStoreKind"]
+__all__ = ["IAvatar", "IEventObserver", "ILoginKind", "IStoreKind", "IVirtualFiles"]
 
 
 class IAvatar(Interface):
@@ -22,6 +22,21 @@ class IEventObserver(Interface):
 
     def __call__(event):  # type: ignore[no-untyped-def]  # zope.interface methods have no self and no types
         """Take note of an `events.Event`, on the reactor thread: what blocks belongs in a thread.  It may not veto."""
+
+
+class IVirtualFiles(Interface):
+    """Files that are made when they are asked for, in an extension directory, found by `extensions.gather`; for protocols that have nothing
+    but requests (TFTP).
+
+    Each request to read is offered to each of them, in the order of their files' names, before the store is looked at: the first that has
+    something is served.
+    """
+
+    def __call__(request):  # type: ignore[no-untyped-def]  # zope.interface methods have no self and no types
+        """Return the bytes of the file that the `tftp.virtual.FileRequest` asks for, or None: not one of mine.
+
+        Called on the reactor thread: what takes time is an awaitable of the same.  A `errors.FileTransferError`, raised, is the client's answer.
+        """
 
 
 class IStoreKind(Interface):

@@ -17,7 +17,16 @@ from ftpd.ftp.activeport import forbidden_source_port, tell_of_source_port
 from ftpd.ftp.factory import FTPFactory
 from ftpd.transfer.listener import StreamListener
 
-__all__ = ["CannotListen", "Listener", "bound_socket", "cannot_listen", "takes_ipv4_too", "tell_listening", "tell_source_port"]
+__all__ = [
+    "CannotListen",
+    "Listener",
+    "bound_socket",
+    "cannot_listen",
+    "takes_ipv4_too",
+    "tell_answering",
+    "tell_listening",
+    "tell_source_port",
+]
 
 _BACKLOG = 1024  # connections the kernel keeps until we accept: a burst of clients must not be dropped (Twisted's default is 50)
 
@@ -79,6 +88,13 @@ def tell_listening(log: Logger, settings: ListenSettings, bound: socket.socket) 
     log.info("listening on {address} port {port}{both}{tls}", address=host, port=port, both=both, tls=tls)
     if settings.old_devices:
         log.warn("{listener} takes TLS 1.0 and weak ciphers, for old devices", listener=settings.label)
+
+
+def tell_answering(log: Logger, bound: socket.socket) -> None:
+    """Tell *log* that *bound* has been opened for requests by datagram."""
+    host, port = bound.getsockname()[:2]
+    both = " (IPv4 too)" if takes_ipv4_too(bound) else ""
+    log.info("answering TFTP requests on {address} port {port}{both}", address=host, port=port, both=both)
 
 
 def tell_source_port(log: Logger, port: int) -> None:

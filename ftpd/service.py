@@ -38,13 +38,14 @@ from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, Problem, nearest
 from ftpd.sites import Sites, make_checkers, make_store
-from ftpd.spi import DataPorts, Observer, State, Store, StoreThreads
+from ftpd.spi import DataPorts, Observer, Served, State, Store, StoreThreads
 from ftpd.threads import Pool
 from ftpd.transfer import Crews
 from ftpd.values import Account
 
 if TYPE_CHECKING:
     from ftpd.certificates import Certificates
+    from ftpd.datagrams import DatagramListener
     from ftpd.tls.contexts import Contexts
 
 __all__ = ["Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
@@ -66,21 +67,22 @@ def make_service(
     login_threads: Pool | None = None,
     has_late_tls: bool = False,
     sockets: Sequence[socket] = (),
+    datagram_sockets: Sequence[socket] = (),
     state: State | None = None,
 ) -> Server:
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
     service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again,
-    unless clients are asked for one too.  *sockets*, bound and listening, belong to `config.listen` one by one, and *state* is what this process has
-    in common with others; without them it binds its own, and is alone.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
+    unless clients are asked for one too.  *sockets*, bound and listening, belong to `config.listen` one by one, *datagram_sockets*, bound, to
+    `config.tftp.listeners`, and *state* is what this process has in common with others; without them it binds its own, and is alone.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
     if problems := list(problems_of(config)):
         raise ConfigError(problems)
     logs = OpenLogs(config.log)
     try:
-        given = _Given(list(checkers), login_threads or login_pool(reactor), has_late_tls, sockets, state)
+        given = _Given(list(checkers), login_threads or login_pool(reactor), has_late_tls, sockets, datagram_sockets, state)
         return _wired(config, reactor, logs, given)
     except BaseException:
         logs.close()
@@ -95,6 +97,7 @@ class _Given:
     login_threads: Pool
     has_late_tls: bool
     sockets: Sequence[socket]
+    datagram_sockets: Sequence[socket]
     state: State | None
 
 
@@ -119,7 +122,18 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, given: _Given) -> Serve
         for listen, socket in zip_longest(config.listen, given.sockets)
     ]
     pools = (storage_threads, given.login_threads)
-    return Server(listeners, sites.stores, pools, logs, reactor, certificates, shared.rates, config.process.stop)
+    datagrams = _make_datagrams(config, shared, given.datagram_sockets, reactor)
+    return Server(listeners, sites.stores, pools, logs, reactor, certificates, shared.rates, config.process.stop, datagrams)
+
+
+def _make_datagrams(config: Config, shared: _Shared, sockets: Sequence[socket], reactor: Any) -> Sequence[DatagramListener]:
+    if not config.tftp.listeners:
+        return ()
+    from ftpd.datagrams import make_listeners  # with TFTP: not for a server without it
+
+    return tuple(
+        make_listeners(config, shared.sites.passwordless_portal, shared.limits, shared.rates, shared.events, sockets, reactor)
+    )
 
 
 def _certificates(config: Config) -> Certificates | None:
@@ -159,6 +173,7 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
     parts: list[Callable[[], object]] = [
         *(partial(make_checkers, tables or (), config, threads, path) for path, tables in logins.items()),
         partial(_make_commands, config),
+        partial(_demand_datagrams, config),
     ]
     for part in parts:
         try:
@@ -166,6 +181,14 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
         except ConfigError as error:
             problems += error.problems
     return problems
+
+
+def _demand_datagrams(config: Config) -> None:
+    """Raise `ConfigError` for what TFTP's listeners name and cannot use."""
+    if config.tftp.listeners:
+        from ftpd.datagrams import demand_maps
+
+        demand_maps(config)
 
 
 async def _unusable_store(storage: StorageSettings, config: Config, threads: StoreThreads, path: str) -> list[Problem]:
@@ -209,7 +232,10 @@ def require_descriptors(reactor: Any) -> None:
 
 
 class Server(Service):
-    """The running server; it is started and stopped once.  `rates` may be changed while it runs."""
+    """The running server; it is started and stopped once.  `rates` may be changed while it runs.
+
+    `listeners` accept connections, `datagrams` take requests, and `served` are the sessions of both.
+    """
 
     name = "ftpd"
 
@@ -225,8 +251,15 @@ class Server(Service):
         certificates: Certificates | None,
         rates: Rates,
         stop_seconds: float,
+        datagrams: Sequence[DatagramListener] = (),
     ) -> None:
         self.listeners = tuple(listeners)
+        self.datagrams = tuple(datagrams)
+        self._entrances: tuple[Listener | DatagramListener, ...] = (*self.listeners, *self.datagrams)
+        self.served: tuple[Served, ...] = (
+            *(listener.factory for listener in self.listeners),
+            *(listener.served for listener in self.datagrams),
+        )
         self._stores = tuple(stores)
         self._pools = pools
         self._logs = logs
@@ -263,8 +296,7 @@ class Server(Service):
 
         After *most_seconds* those that are left are cut.  The Deferred fires when the last is over.  May be called again, to hurry.
         """
-        factories = [listener.factory for listener in self.listeners]
-        for listener in self.listeners:
+        for listener in self._entrances:
             listener.close()
         cut = self._clock.callLater(most_seconds, self.cut, words)
 
@@ -272,13 +304,13 @@ class Server(Service):
             if cut.active():
                 cut.cancel()
 
-        drained = gatherResults([factory.drain(quiet_seconds, words) for factory in factories], consumeErrors=True)
+        drained = gatherResults([served.drain(quiet_seconds, words) for served in self.served], consumeErrors=True)
         return drained.addCallback(over)
 
     def cut(self, words: str = _STOPPING) -> None:
         """End every session now, with 421 and *words*; transfers under way are cancelled."""
-        for listener in self.listeners:
-            listener.factory.close_sessions(words)
+        for served in self.served:
+            served.close_sessions(words)
 
     def sweep(self) -> None:
         """Remove what uploads have left behind that nobody ended."""
@@ -296,7 +328,7 @@ class Server(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def _listen(self) -> None:
-        for listener in self.listeners:
+        for listener in self._entrances:
             listener.listen()
 
     def _sweep(self) -> None:

@@ -13,12 +13,13 @@ from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
 
 from ftpd.accounts.realm import TransferRealm
-from ftpd.accounts.settings import AnonymousSettings, SettingsAccounts
+from ftpd.accounts.settings import SettingsAccounts
 from ftpd.config.kinds import login_kind, store_kind
 from ftpd.config.tree import Config, HostSettings, LoginSettings, StorageSettings
 from ftpd.ftp.hosts import Host
 from ftpd.login.anonymous import AnonymousLogin
-from ftpd.login.chain import chained
+from ftpd.login.chain import Chain, chained
+from ftpd.login.vouched import VouchedLogin
 from ftpd.schema import ConfigError, FilePath, Problem
 from ftpd.spi import Store, StoreThreads, Threads
 from ftpd.storage.readonly import ReadOnly
@@ -32,7 +33,8 @@ class Sites:
     """The `portal` of the server, its virtual `hosts` by name, and all `stores`; a host shares what it has no table of its own for.
 
     *checkers* of the program are asked first, on every site; *proved* puts what a client certificate proves around each site's checkers.
-    Raises `ConfigError`.
+    `passwordless_portal` is for protocols without passwords, over the accounts and the store of the server itself: it lets in whom a listener
+    vouches for, and anonymous clients where those are let in at all.  Raises `ConfigError`.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Sites:
         self._proved = proved
         self._store = make_store(config.storage, config, storage_threads, "storage")
         self.stores = [self._store]
-        self.portal = self._make_portal(HostSettings(), self._store, "")
+        own = HostSettings()
+        realm, sources = self._make_realm(own, self._store), self._make_sources(own, "")
+        self.portal = Portal(realm, chained(proved(sources)))
+        self.passwordless_portal = Portal(realm, [VouchedLogin(), *_anonymous_only(sources)])
         self.hosts: list[tuple[str, Host]] = []
         for index, host in enumerate(config.hosts):
             self._add(host, f"hosts[{index}].")
@@ -63,27 +68,38 @@ class Sites:
         anonymous = settings.anonymous or self._config.anonymous
         host = Host(
             name=settings.names[0],
-            portal=self._make_portal(settings, store, path),
+            portal=Portal(self._make_realm(settings, store), chained(self._proved(self._make_sources(settings, path)))),
             greeting=settings.greeting or self._config.ftp.greeting,
             anonymous_names=anonymous.names if anonymous.enabled else (),
         )
         self.hosts += ((name, host) for name in settings.names)
 
-    def _make_portal(self, host: HostSettings, store: Store, path: str) -> Portal:
+    def _make_sources(self, host: HostSettings, path: str) -> list[Any]:
         config = self._config
-        anonymous = host.anonymous or config.anonymous
         logins, where = (config.login, "login") if host.login is None else (host.login, f"{path}login")
         sources = [*self._checkers, *make_checkers(logins, config, self._login_threads, where)]
-        if anonymous.enabled and not any(IAnonymous in source.credentialInterfaces for source in sources):
+        if (host.anonymous or config.anonymous).enabled and not any(map(_takes_anonymous, sources)):
             sources.append(AnonymousLogin())
-        return Portal(self._make_realm(host, anonymous, store), chained(self._proved(sources)))
+        return sources
 
-    def _make_realm(self, host: HostSettings, anonymous: AnonymousSettings, store: Store) -> TransferRealm:
+    def _make_realm(self, host: HostSettings, store: Store) -> TransferRealm:
         account = host.account if host.account is not None else self._config.account
         accounts = host.accounts if host.accounts is not None else self._config.accounts
         own = (host.login, host.account, host.accounts, host.anonymous)
         name = host.names[0] if any(table is not None for table in own) else ""
-        return TransferRealm(SettingsAccounts(account, accounts, anonymous, name), store)
+        return TransferRealm(SettingsAccounts(account, accounts, host.anonymous or self._config.anonymous, name), store)
+
+
+def _takes_anonymous(source: Any) -> bool:
+    return IAnonymous in source.credentialInterfaces
+
+
+def _anonymous_only(sources: Iterable[Any]) -> list[Any]:
+    """Return what lets anonymous clients in, of *sources*, if anything; one that takes passwords as well is kept to this half."""
+    taking = [source for source in sources if _takes_anonymous(source)]
+    if not taking or taking == [source for source in taking if tuple(source.credentialInterfaces) == (IAnonymous,)][:1]:
+        return taking  # asked as it is: no wait on the way of each request
+    return [Chain(IAnonymous, taking)]
 
 
 def make_store(storage: StorageSettings, config: Config, threads: StoreThreads, path: str) -> Store:

@@ -54,6 +54,7 @@ class Options(usage.Options, AuthOptionMixin):
         super().__init__()  # type: ignore[no-untyped-call]  # usage.Options has no annotations
         self._auth: list[str] = []
         self._listen: list[ListenSettings] = []
+        self._tftp: list[int] = []
 
     def opt_auth(self, description: str) -> None:
         """Let in whom this cred plugin lets in, such as file:/etc/ftpd.passwords; repeatable; see --help-auth."""
@@ -65,6 +66,12 @@ class Options(usage.Options, AuthOptionMixin):
             self._listen.append(ListenSettings.parse(text))
         except Unfit as error:
             raise usage.UsageError(f"--listen {text}: it must be {error}") from error
+
+    def opt_tftp(self, text: str) -> None:
+        """Serve by TFTP too, without a password and read only, on this UDP port of the same addresses; repeatable."""
+        if not (text.isdecimal() and text.isascii() and int(text) <= 65535):
+            raise usage.UsageError(f"--tftp {text}: it must be a number from 0 to 65535")
+        self._tftp.append(int(text))
 
     def postOptions(self) -> None:
         """Turn everything into a service, so that whatever is wrong is a usage error and not a traceback."""
@@ -79,7 +86,7 @@ class Options(usage.Options, AuthOptionMixin):
     def _service(self) -> Server | Fleet:
         if (self["config"] is None) == (self["root"] is None):
             raise usage.UsageError("give either --config FILE or --root DIR")
-        overrides = Overrides(plaintext_passwords=bool(self["plaintext-passwords"]))
+        overrides = Overrides(tftp=tuple(self._tftp), plaintext_passwords=bool(self["plaintext-passwords"]))
         if self["root"] is not None:
             return self._server(overrides.over(self._root_config()))
         if self._auth or self._listen or self["port"] is not None:

@@ -43,9 +43,16 @@ FLOORS = {
     "ftpd.accounts": 3,
     "ftpd.ftp": 4,
     "ftpd.ftp.wire": 4,
+    "ftpd.tftp": 4,
+    "ftpd.tftp.wire": 4,
+    "ftpd.tftp.window": 4,
+    "ftpd.tftp.timing": 4,
+    "ftpd.tftp.numbers": 4,
+    "ftpd.tftp.multicast": 4,
     "ftpd.config": 5,
     "ftpd.listening": 5,
     "ftpd.service": 5,
+    "ftpd.datagrams": 5,
     "ftpd.certificates": 5,
     "ftpd.sites": 5,
     "ftpd.reactor": 5,
@@ -61,14 +68,15 @@ FLOORS = {
 # On these floors rooms may import their neighbours; elsewhere never.
 OPEN_FLOORS = {0, 1, 5}
 # Bytes <-> values: no Twisted, and nothing of the house but floor 0.
-PURE_ROOMS = {"ftpd.ftp.wire"}
-PROTOCOLS = {"ftpd.ftp"}
+PURE_ROOMS = {"ftpd.ftp.wire", "ftpd.tftp.wire", "ftpd.tftp.window", "ftpd.tftp.timing", "ftpd.tftp.numbers", "ftpd.tftp.multicast"}
+PROTOCOLS = {"ftpd.ftp", "ftpd.tftp"}
 # Who may know a protocol by name, besides itself: who wires the server together, and the public test tools.
 MAY_NAME_A_PROTOCOL = {
     "ftpd",
     "ftpd.config",
     "ftpd.listening",
     "ftpd.service",
+    "ftpd.datagrams",
     "ftpd.sites",
     "ftpd.tap",
     "ftpd.cli",
@@ -93,11 +101,12 @@ FOREIGN_EXTRA = {
     "ftpd.cli": {"click"},
     "ftpd.testing": {"OpenSSL", "cryptography", "hypothesis", "pytest"},
 }
-VERB_TOOLS = {
+PROTOCOL_TOOLS = {
     "ftpd.ftp.command",
     "ftpd.ftp.session",
     "ftpd.ftp.wire.replies",
-}  # what an extension needs beyond floors 0 and 1 to add a verb
+    "ftpd.tftp.virtual",
+}  # what an extension needs beyond floors 0 and 1: to add a verb, and to be asked for a file
 TYPING_ONLY = {"_typeshed"}  # exists for the type checker alone
 
 # Word that no finished code says -> modules that may, with the reason.
@@ -197,7 +206,8 @@ def may_import(room: str, other: str) -> bool:
     if room == other:
         return True
     if room in PURE_ROOMS:
-        return FLOORS[other] == 0
+        is_sibling = other in PURE_ROOMS and other.rpartition(".")[0] == room.rpartition(".")[0]
+        return FLOORS[other] == 0 or is_sibling
     if other.startswith(f"{room}."):
         return True  # a protocol and its wire part
     if FLOORS[room] == FLOORS[other]:
@@ -352,7 +362,7 @@ def test_twisted_is_not_shadowed() -> None:
 
 
 def test_example_extensions_import_what_extensions_may() -> None:
-    allowed = {room for room, floor in FLOORS.items() if floor <= 1} | VERB_TOOLS
+    allowed = {room for room, floor in FLOORS.items() if floor <= 1} | PROTOCOL_TOOLS
     found = [
         f"{file.name}:{found.line} imports {found.name}"
         for file in sorted(CHECKOUT.glob("plugins/*.py"))

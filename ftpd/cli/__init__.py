@@ -1,4 +1,4 @@
-"""The `ftpd` command: serve, check, passwd, cert, sample, completion, and those of `operating`, which ask a running server.
+"""The `ftpd` command: serve, check, passwd, cert, tftp-map, sample, completion, and those of `operating`, which ask a running server.
 
 Apart from what the commands do: they import that when they run, so that help and completion cost no more than click itself.
 Exit codes: 0 for success, also when a signal ends the server; 1 for a failure at run time; 2 for a wrong command line or configuration.
@@ -34,6 +34,13 @@ def main() -> None:
 @click.option(
     "--listen", multiple=True, metavar="ADDRESS[:PORT]", help="Where to listen, such as 0.0.0.0:2121 or [::]:2121; repeatable."
 )
+@click.option(
+    "--tftp",
+    multiple=True,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve by TFTP too, without a password and read only, on this UDP port of the same addresses; repeatable.",
+)
 @click.option("--plaintext-passwords", is_flag=True, help="Take passwords in clear from other machines.")
 @click.option("--user", default="ftpd", show_default=True, help="Name of the generated account.")
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
@@ -42,6 +49,7 @@ def serve(
     directory: str | None,
     config_file: str | None,
     listen: tuple[str, ...],
+    tftp: tuple[int, ...],
     plaintext_passwords: bool,
     user: str,
     read_only: bool,
@@ -59,7 +67,7 @@ def serve(
     try:
         from ftpd.cli.serving import Overrides, serve_directory, serve_file
 
-        overrides = Overrides(listen, plaintext_passwords, read_only, log_level, has_stderr=True)
+        overrides = Overrides(listen, plaintext_passwords, read_only, log_level, has_stderr=True, tftp=tftp)
         if config_file is not None:
             sys.exit(told(lambda: serve_file(config_file, overrides)))
         sys.exit(told(lambda: serve_directory(str(directory), user, overrides)))
@@ -137,6 +145,30 @@ def cert(paths: tuple[str, ...], names: tuple[str, ...], days: int | None, force
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     for line in lines:
         click.echo(line)
+
+
+@main.command(
+    "tftp-map",
+    epilog="Exit codes: 0 a file is meant, 1 the name is refused, 2 wrong command line or rules.",
+)
+@click.argument("file", type=click.Path())
+@click.argument("name")
+@click.option("--put", is_flag=True, help="A client stores the file; else it fetches it.")
+@click.option("--from", "address", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="IP address of the client.")
+def tftp_map(file: str, name: str, put: bool, address: str) -> None:
+    """Show what the rules of the map FILE make of NAME, which a TFTP client asks for.
+
+    Each rule that matches is printed, with the name before and after it, then the file that is meant, below the listener's root.
+    """
+    from ftpd.cli.mapping import mapping
+
+    try:
+        lines, is_refused = told(lambda: mapping(file, name, is_write=put, address=address))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for line in lines:
+        click.echo(line)
+    sys.exit(is_refused)
 
 
 @main.command()

@@ -35,7 +35,8 @@ def overview(status: Status, view: View) -> list[str]:
 
 
 def _listener(listener: ListenerStatus) -> str:
-    return f"{listener.address} port {listener.port}{' (implicit TLS)' if listener.tls else ''}"
+    kind = "implicit TLS" if listener.tls else "" if listener.protocol == "ftp" else listener.protocol.upper()
+    return f"{listener.address} port {listener.port}{f' ({kind})' if kind else ''}"
 
 
 def _workers(status: Status, view: View) -> list[tuple[str, ...]]:

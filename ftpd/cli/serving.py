@@ -167,6 +167,9 @@ def _announce(server: Server, config: Config, user: str, password: str, fingerpr
     for listener in server.listeners:
         host, port = listener.address
         click.echo(f"URL       ftp://{_host_for_url(host)}:{port}/  (anonymous: read only)")
+    for datagrams in server.datagrams:
+        host, port = datagrams.address
+        click.echo(f"URL       tftp://{_host_for_url(host)}:{port}/  (no password: read only)")
     click.echo(f"Account   {user}  ({'read only' if config.storage.read_only else 'may write'})")
     click.echo(f"Password  {password}  (for this run)")
     if fingerprint:

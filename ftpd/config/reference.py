@@ -20,6 +20,7 @@ from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.tree import Config, HostSettings, LoginSettings, StorageSettings
 from ftpd.ftp.settings import NetworkProtectionSettings
 from ftpd.schema import FORMS, FilePath
+from ftpd.tftp.settings import TFTPListenSettings, TFTPNetworkSettings
 from ftpd.tls.settings import CertificateSettings
 
 __all__ = ["effective", "sample", "settings_page"]
@@ -30,6 +31,8 @@ _EXAMPLES = {
     CertificateSettings: CertificateSettings(chain=FilePath("fullchain.pem"), key=FilePath("privkey.pem")),
     HostSettings: HostSettings(names=("ftp.example.com",)),
     NetworkProtectionSettings: NetworkProtectionSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),)),
+    TFTPListenSettings: TFTPListenSettings(account="boot"),
+    TFTPNetworkSettings: TFTPNetworkSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),), root="/other"),
 }
 """What has to be filled in."""
 _SAMPLE_HEAD = """\
@@ -198,9 +201,9 @@ def _sentence(field: Any) -> str:
     words = [
         f"Unit: {metadata['unit']}." if metadata["unit"] else "",
         f"One of {', '.join(filter(None, metadata['choices']))}." if metadata["choices"] else "",
-        f"{minimum:g} to {maximum:g}." if minimum is not None and maximum is not None else "",
-        f"At least {minimum:g}." if minimum is not None and maximum is None else "",
-        f"At most {maximum:g}." if maximum is not None and minimum is None else "",
+        f"{minimum:.15g} to {maximum:.15g}." if minimum is not None and maximum is not None else "",
+        f"At least {minimum:.15g}." if minimum is not None and maximum is None else "",
+        f"At most {maximum:.15g}." if maximum is not None and minimum is None else "",
     ]
     return " ".join(filter(None, [metadata["help"], *words]))
 

@@ -5,12 +5,13 @@ Apart from reading, so that they hold for a tree that a program built as well.
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 from collections.abc import Iterator, Mapping
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
-from ftpd.config.tree import Config, ListenSettings
+from ftpd.config.addresses import collide, ip_address, is_loopback
+from ftpd.config.tftp_rules import tftp_problems, tftp_warnings
+from ftpd.config.tree import Config
 from ftpd.errors import BadArgument
 from ftpd.ftp.hosts import parse_host
 from ftpd.hostnames import canonical_name
@@ -28,6 +29,7 @@ def problems_of(config: Config) -> Iterator[Problem]:
     yield from _logins(config)
     yield from _protection(config)
     yield from _hosts(config)
+    yield from tftp_problems(config)
     if "\n" in config.ftp.greeting or "\r" in config.ftp.greeting:
         yield Problem("", "ftp.greeting", "found a line end", "it must be one line")
 
@@ -42,21 +44,22 @@ def warnings_of(config: Config, *, has_other_logins: bool = False) -> Iterator[s
     if config.ftp.tls.eof == "tolerate":
         yield "an upload over TLS that somebody cuts off is stored as if it were whole (ftp.tls.eof): set it for the networks of old devices only"
     if config.ftp.plaintext_passwords:
-        where = ", ".join(listener.label for listener in config.listen if not _is_loopback(listener.address))
+        where = ", ".join(listener.label for listener in config.listen if not is_loopback(listener.address))
         if where:
             yield f"passwords are taken in clear on {where}: whoever can listen in on the way learns them (ftp.plaintext_passwords)"
     if not (config.login or config.anonymous.enabled or has_other_logins):
         yield "nobody can log in: there is no [[login]] and anonymous logins are off"
+    yield from tftp_warnings(config)
 
 
 def _listeners(config: Config) -> Iterator[Problem]:
     if not config.listen:
         yield Problem("", "listen", "found none", "there must be at least one [[listen]]")
     for index, listener in enumerate(config.listen):
-        if _ip_address(listener.address) is None:
+        if ip_address(listener.address) is None:
             yield Problem("", f"listen[{index}].address", f"found {listener.address!r}", "it must be an IP address")
     for (first, one), (second, other) in itertools.combinations(enumerate(config.listen), 2):
-        if _collide(one, other):
+        if collide(one, other):
             yield Problem(
                 "", f"listen[{second}]", f"{other.label} is taken by listen[{first}]", "each needs its own address and port"
             )
@@ -154,21 +157,13 @@ def _can_be_said(name: str) -> bool:
     return True
 
 
-def _collide(one: ListenSettings, other: ListenSettings) -> bool:
-    """Whether both would bind one port of one address; every IPv4 address includes each single one."""
-    first, second = _ip_address(one.address), _ip_address(other.address)
-    if one.port != other.port or one.port == 0 or first is None or second is None or first.version != second.version:
-        return False
-    return first == second or first.is_unspecified or second.is_unspecified
-
-
 def _data_channels(config: Config) -> Iterator[Problem]:
     passive, active = config.ftp.passive, config.ftp.active
     if passive.ports[0] > passive.ports[1]:
         yield Problem("", "ftp.passive.ports", f"found {passive.ports[0]}-{passive.ports[1]}", "the lower port comes first")
     if passive.external_address and not passive.enabled:
         yield Problem("", "ftp.passive.external_address", "set although ftp.passive.enabled is false", "leave one of them out")
-    external = _ip_address(passive.external_address)
+    external = ip_address(passive.external_address)
     if external is not None and external.version != 4:
         yield Problem("", "ftp.passive.external_address", f"found {external}", "PASV can only announce IPv4; EPSV needs no address")
     if not passive.enabled and not active.enabled:
@@ -200,15 +195,3 @@ def _targets(config: Config) -> Iterator[Problem]:
     for index, target in enumerate(config.log.targets):
         if target.format == "syslog" and target.file:
             yield Problem("", f"log.targets[{index}].file", "set although the format is syslog", "syslog has no file")
-
-
-def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _is_loopback(text: str) -> bool:
-    address = _ip_address(text)
-    return address is not None and address.is_loopback

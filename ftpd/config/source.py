@@ -15,6 +15,7 @@ import attrs
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.logs.settings import TargetSettings
 from ftpd.schema import Unfit
+from ftpd.tftp.settings import TFTPListenSettings
 
 __all__ = ["Overrides", "Source"]
 
@@ -28,17 +29,24 @@ class Overrides:
     read_only: bool = False
     log_level: str | None = None
     has_stderr: bool = False  # lines go to standard error where the configuration names no target
+    tftp: tuple[int, ...] = ()  # UDP ports, on each address where FTP listens
 
     def over(self, config: Config) -> Config:
         """Return *config* as changed by these.  Raises `Unfit` for an address that is none."""
         if self.listen:
             config = attrs.evolve(config, listen=tuple(map(_listener, self.listen)))
+        if self.tftp:
+            config = attrs.evolve(config, tftp=attrs.evolve(config.tftp, listeners=tuple(self._tftp_listeners(config))))
         if self.plaintext_passwords:
             config = attrs.evolve(config, ftp=attrs.evolve(config.ftp, plaintext_passwords=True))
         if self.read_only:
             hosts = tuple(attrs.evolve(host, storage=host.storage and _read_only(host.storage)) for host in config.hosts)
             config = attrs.evolve(config, storage=_read_only(config.storage), hosts=hosts)
         return attrs.evolve(config, log=attrs.evolve(config.log, targets=tuple(self._targets(config.log.targets))))
+
+    def _tftp_listeners(self, config: Config) -> Iterator[TFTPListenSettings]:
+        for address in dict.fromkeys(listener.address for listener in config.listen):
+            yield from (TFTPListenSettings(address=address, port=port) for port in dict.fromkeys(self.tftp))
 
     def _targets(self, targets: tuple[TargetSettings, ...]) -> Iterator[TargetSettings]:
         for target in targets or ((TargetSettings(),) if self.has_stderr else ()):
@@ -76,7 +84,12 @@ class Source:
     def of_message(cls, message: Mapping[str, Any]) -> Self:
         """Return what `as_message` has turned into *message*."""
         overrides = message["overrides"]
-        return cls(**{**message, "overrides": Overrides(**{**overrides, "listen": tuple(overrides["listen"])})})
+        return cls(
+            **{
+                **message,
+                "overrides": Overrides(**{**overrides, "listen": tuple(overrides["listen"]), "tftp": tuple(overrides["tftp"])}),
+            }
+        )
 
 
 def _read_only(storage: StorageSettings) -> StorageSettings:

@@ -170,8 +170,8 @@ def _check_limits(result: Any, value: object, metadata: Mapping[str, Any]) -> No
 
 def _limits(minimum: float | None, maximum: float | None, unit: str) -> str:
     words = [
-        f"at least {minimum:g}" if minimum is not None else "",
-        f"at most {maximum:g}" if maximum is not None else "",
+        f"at least {minimum:.15g}" if minimum is not None else "",
+        f"at most {maximum:.15g}" if maximum is not None else "",
     ]
     return " and ".join(filter(None, words)) + (f" {unit}" if unit else "")
 

@@ -19,6 +19,7 @@ from ftpd.ftp.settings import FTPSettings
 from ftpd.logs.settings import LogSettings
 from ftpd.processes.settings import ProcessSettings
 from ftpd.schema import FilePath, Unfit, setting
+from ftpd.tftp.settings import TFTPSettings
 from ftpd.tls.settings import CertificateSettings, TLSSettings
 
 __all__ = [
@@ -129,6 +130,7 @@ class Config:
 
     listen: tuple[ListenSettings, ...] = setting((ListenSettings(),), help="Where clients connect.")
     ftp: FTPSettings = setting(factory=FTPSettings, help="The FTP protocol.")
+    tftp: TFTPSettings = setting(factory=TFTPSettings, help="The TFTP protocol; see docs/tftp.md.")
     tls: TLSSettings = setting(factory=TLSSettings, help="Certificates, and what TLS may be.")
     hosts: tuple[HostSettings, ...] = setting((), help="Virtual hosts.")
     storage: StorageSettings = setting(factory=StorageSettings, help="Where the files are.")

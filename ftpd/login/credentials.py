@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hmac
 
-from twisted.cred.credentials import IAnonymous, IUsernamePassword
+from twisted.cred.credentials import IAnonymous, ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from zope.interface import implementer
+from zope.interface import Attribute, implementer
 
 from ftpd.values import Peer
 
-__all__ = ["AnonymousCredentials", "PasswordCredentials", "WrongPassword"]
+__all__ = ["AnonymousCredentials", "IVouched", "PasswordCredentials", "VouchedCredentials", "WrongPassword"]
 
 
 @implementer(IUsernamePassword)
@@ -49,6 +49,29 @@ class AnonymousCredentials:
     def __repr__(self) -> str:
         # Somebody who took "anonymous" for a real account may have typed a real password.
         return f"AnonymousCredentials(..., {self.peer!r})"
+
+
+class IVouched(ICredentials):
+    """A name that nobody proves: the operator has given it to whoever comes in at one place, by a protocol without passwords."""
+
+    username = Attribute("The account's name, bytes.")
+
+
+@implementer(IVouched)
+class VouchedCredentials:
+    """The account that a listener names for all its clients, and who this one is.
+
+    Whoever makes them has the name from the configuration, never from the wire.
+    """
+
+    __slots__ = ("peer", "username")
+
+    def __init__(self, username: bytes, peer: Peer | None = None) -> None:
+        self.username = username
+        self.peer = peer
+
+    def __repr__(self) -> str:
+        return f"VouchedCredentials({self.username!r}, {self.peer!r})"
 
 
 class WrongPassword(UnauthorizedLogin):

@@ -12,6 +12,7 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 
 from ftpd.events import (
+    DatagramTransferEnded,
     DataNotResumed,
     Event,
     FileChanged,
@@ -19,9 +20,11 @@ from ftpd.events import (
     LoggedIn,
     LoggedOut,
     LoginFailed,
+    RequestRefused,
     SessionClosed,
     SessionOpened,
     SessionRefused,
+    SizeProbed,
     TransferEnded,
 )
 from ftpd.values import Outcome, Peer, TLSFacts
@@ -45,6 +48,10 @@ FIELDS = (
     "seconds",
     "result",
     "cause",
+    "blocks",
+    "retransmissions",
+    "options",
+    "size",
     "reason",
     "client",
     "tls",
@@ -98,7 +105,9 @@ def _origin(peer: Peer) -> Fields:
 
 
 def _weight(event: Event, level: Any) -> Any:
-    """Listings are many and change nothing: debug, unless one failed by our fault."""
+    """Listings, and requests for what is not there, are many and change nothing: debug, unless one failed by our fault."""
+    if isinstance(event, RequestRefused):
+        return LogLevel.debug if event.is_missing else level
     if isinstance(event, TransferEnded):
         if event.outcome is Outcome.LOCAL_FAULT:
             return LogLevel.warn
@@ -110,7 +119,7 @@ def _weight(event: Event, level: Any) -> Any:
 def _weights(kind: type[Event]) -> set[Any]:
     """What lines about events of *kind* may weigh."""
     weights = {_ROWS[kind][1]}
-    return weights | {LogLevel.debug, LogLevel.warn} if kind is TransferEnded else weights
+    return weights | {LogLevel.debug, LogLevel.warn} if issubclass(kind, TransferEnded | RequestRefused) else weights
 
 
 def _transfer(event: TransferEnded) -> Fields:
@@ -124,6 +133,14 @@ def _transfer(event: TransferEnded) -> Fields:
         "result": event.outcome.value,
         "cause": event.cause,
     }
+
+
+def _datagrams(event: DatagramTransferEnded) -> Fields:
+    return {**_transfer(event), "blocks": event.blocks, "retransmissions": event.retransmissions, "options": event.options}
+
+
+def _refusal(event: RequestRefused) -> Fields:
+    return {"account": event.account, "command": event.command, "path": event.path, "reason": event.reason}
 
 
 def _change(event: FileChanged) -> Fields:
@@ -183,6 +200,20 @@ _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
         LogLevel.info,
         "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}",
         _transfer,
+    ),
+    DatagramTransferEnded: (
+        "transfer-ended",
+        LogLevel.info,
+        "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}"
+        " ({blocks} blocks, {retransmissions} sent again, {options})",
+        _datagrams,
+    ),
+    RequestRefused: ("request-refused", LogLevel.info, "[{session}] {account} {peer} {command} {path} refused: {reason}", _refusal),
+    SizeProbed: (
+        "size-probed",
+        LogLevel.debug,
+        "[{session}] {account} {peer} asked for the size of {path}: {size} bytes",
+        lambda event: {"account": event.account, "path": event.path, "size": event.size},
     ),
     FileChanged: ("file-changed", LogLevel.info, "[{session}] {account} {peer} {change} {path} {target}", _change),
 }

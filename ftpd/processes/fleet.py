@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket as sockets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from ftpd.checking import inspected
 from ftpd.config.source import Source
 from ftpd.config.tree import Config
 from ftpd.errors import Unavailable
-from ftpd.listening import CannotListen, tell_listening, tell_source_port
+from ftpd.listening import CannotListen, tell_source_port
 from ftpd.logs.open import OpenLogs
 from ftpd.processes.control import ControlSocket
 from ftpd.processes.count import worker_count
@@ -35,9 +34,10 @@ from ftpd.processes.identity import identity
 from ftpd.processes.notify import Notify
 from ftpd.processes.operator import Refused
 from ftpd.processes.order import Order
+from ftpd.processes.ports import Opened, Ports, tell_opened
 from ftpd.processes.privileges import drop
 from ftpd.processes.process import WorkerProcess
-from ftpd.processes.sockets import Sockets, inherited
+from ftpd.processes.sockets import inherited
 from ftpd.processes.status import ListenerStatus, Status
 from ftpd.processes.tally import Tally
 from ftpd.schema import ConfigError, Problem
@@ -82,8 +82,8 @@ class Fleet(Service):
         self._tally: Tally | None = None
         self._reloads = DeferredLock()
         self._asking = DeferredLock()
-        self._claimed: list[sockets.socket] = []  # by who had the right to
-        self._listening: list[sockets.socket] = []
+        self._claimed: Opened | None = None  # by who had the right to
+        self._opened = Opened()
         self._is_stopping = False
         self._loops: list[LoopingCall] = []
 
@@ -93,25 +93,30 @@ class Fleet(Service):
         """Open the ports and make the runtime directory, while there is the right to.  Raises `CannotListen` and `ConfigError`."""
         settings = self._config.process
         self._notify = Notify(os.environ, os.getpid())  # here, since twistd forks before
-        self._sockets = Sockets(inherited(os.environ, os.getpid()))
+        self._ports = Ports(inherited(os.environ, os.getpid()))
         self._identity = identity(settings.user, settings.group)
         self._directory = RuntimeDirectory(settings.directory, self._identity)
         self._directory.open()
-        self._claimed = self._sockets.claim(self._config.listen)
+        try:
+            self._claimed = self._ports.claim(self._config, worker_count(self._config))
+        except CannotListen:
+            self._ports.close()
+            raise
 
     def startService(self) -> None:
         """Give up privileges, then start the workers.  Raises `CannotListen`, `CannotServe` and `ConfigError`."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
-        if not self._claimed:
+        if self._claimed is None:
             self.privilegedStartService()
+        assert self._claimed is not None
         drop(self._identity, keeps_low_ports=0 < self._config.ftp.active.source_port < 1024)
         self._logs = OpenLogs(self._config.log)
-        self._sockets.keep(self._claimed)  # not before there is a log: it may have something to say
-        self._tell_listeners(self._config, self._claimed)
+        self._ports.keep(self._claimed)  # not before there is a log: it may have something to say
+        tell_opened(self._log, self._config, self._claimed, self._opened)
         tell_source_port(self._log, self._config.ftp.active.source_port)
         if os.geteuid() == 0:
             self._log.warn("root serves: name in process.user who the server becomes once its ports are open")
-        self._listening = self._claimed
+        self._opened = self._claimed
         try:
             prepare(self._directory.state)
         except Unavailable as error:
@@ -119,7 +124,7 @@ class Fleet(Service):
         self._state = SQLiteState(self._directory.state, "", self._reactor)
         self._control = ControlSocket(self._reactor, self._directory.control, self, self._identity.group)
         self._control.open()
-        generation = self._start_generation(self._source, self._config, self._listening, PATIENCE)
+        generation = self._start_generation(self._source, self._config, self._opened, PATIENCE)
         self._current = generation
         generation.ready.addCallbacks(self._serving, lambda failure: self._lost(failure.value))
 
@@ -219,11 +224,8 @@ class Fleet(Service):
 
     def status(self) -> Status:
         workers = [status for generation in self._generations for status in generation.status()]
-        listeners = []
-        for settings, socket in zip(self._config.listen, self._listening, strict=True):
-            address, port = socket.getsockname()[:2]
-            listeners.append(ListenerStatus(address, port, settings.implicit_tls))
-        return Status(__version__, os.getpid(), self._since, self._source.file, self._locked, tuple(listeners), tuple(workers))
+        listeners = tuple(_listener_statuses(self._config, self._opened))
+        return Status(__version__, os.getpid(), self._since, self._source.file, self._locked, listeners, tuple(workers))
 
     # generation.Home.
 
@@ -237,6 +239,7 @@ class Fleet(Service):
             locked=self._locked,
             forwards_logs=self._forwards_logs and not generation.config.log.targets,
             succeeds=succeeds,
+            waits=self._current not in (None, generation),
         )
 
     def looked(self, worker: WorkerProcess, sessions: int) -> None:
@@ -267,9 +270,9 @@ class Fleet(Service):
         """Return a name for a process that no other has had, nor one of a parent before us."""
         return f"{os.getpid()}.{place}.{next(self._count)}"
 
-    def _start_generation(self, source: Source, config: Config, listening: Sequence[sockets.socket], patience: int) -> Generation:
+    def _start_generation(self, source: Source, config: Config, opened: Opened, patience: int) -> Generation:
         number = next(self._numbers)
-        generation = Generation(self, self._reactor, number, source, config, worker_count(config), listening, patience)
+        generation = Generation(self, self._reactor, number, source, config, worker_count(config), opened, patience)
         self._generations.append(generation)
         generation.gone.addCallback(lambda _: self._generations.remove(generation))
         generation.start()
@@ -295,12 +298,6 @@ class Fleet(Service):
         locked = ", locked" if self._locked is not None else ""
         self._notify.status(f"{sessions} sessions, {transfers} transfers, {len(workers)} workers{locked}")
 
-    def _tell_listeners(self, config: Config, listening: Sequence[sockets.socket]) -> None:
-        """Log those of *listening* that have not been there before."""
-        for settings, socket in zip(config.listen, listening, strict=True):
-            if socket not in self._listening:
-                tell_listening(self._log, settings, socket)
-
     def _tell_lock(self) -> None:
         for worker in self._workers():
             worker.tell("lock", message=self._locked)
@@ -317,21 +314,22 @@ class Fleet(Service):
         await self._demand_usable(config)
         if self._is_stopping:
             raise Refused("The server is stopping; there is nothing to reload.")
-        listening = self._sockets.claim(config.listen)
         try:
-            new = await self._started(source, config, listening)
+            opened = self._ports.claim(config, worker_count(config))
+            new = await self._started(source, config, opened)
         except BaseException:
-            self._sockets.keep(self._listening)
+            self._ports.keep(self._opened)
             raise
-        self._tell_listeners(config, listening)
+        tell_opened(self._log, config, opened, self._opened)
         if config.ftp.active.source_port != self._config.ftp.active.source_port:
             tell_source_port(self._log, config.ftp.active.source_port)
-        self._sockets.keep(listening)
-        self._source, self._config, self._listening, self._current = source, config, listening, new
+        self._ports.keep(opened)
+        self._source, self._config, self._opened, self._current = source, config, opened, new
         old.end("drain", idle=config.process.drain_idle, most=config.process.drain)
+        new.tell("answer")
 
-    async def _started(self, source: Source, config: Config, listening: Sequence[sockets.socket]) -> Generation:
-        new = self._start_generation(source, config, listening, _PATIENCE_OF_RELOAD)
+    async def _started(self, source: Source, config: Config, opened: Opened) -> Generation:
+        new = self._start_generation(source, config, opened, _PATIENCE_OF_RELOAD)
         try:
             await new.ready
             if self._is_stopping:
@@ -368,7 +366,7 @@ class Fleet(Service):
 
     async def _stop(self) -> None:
         self._notify.stopping()
-        self._sockets.close()
+        self._ports.close()
         for loop in self._loops:
             loop.stop()
         for generation in tuple(self._generations):
@@ -385,3 +383,12 @@ class Fleet(Service):
     def _kill(self) -> None:
         for generation in self._generations:
             generation.kill()
+
+
+def _listener_statuses(config: Config, opened: Opened) -> Iterator[ListenerStatus]:
+    for settings, stream in zip(config.listen, opened.streams, strict=True):
+        address, port = stream.getsockname()[:2]
+        yield ListenerStatus(address, port, settings.implicit_tls)
+    for places in opened.datagrams:
+        address, port = places[0].getsockname()[:2]
+        yield ListenerStatus(address, port, protocol="tftp")

@@ -5,7 +5,6 @@ Apart from the fleet, which has two generations while a reload is under way.
 
 from __future__ import annotations
 
-import socket as sockets
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
@@ -17,6 +16,7 @@ from ftpd.config.source import Source
 from ftpd.config.tree import Config
 from ftpd.processes.balance import Balance, make_memory
 from ftpd.processes.order import Order
+from ftpd.processes.ports import Opened
 from ftpd.processes.process import WorkerProcess
 from ftpd.processes.status import WorkerStatus
 from ftpd.schema import ConfigError, Problem
@@ -56,7 +56,7 @@ class Home(Protocol):
 
 
 class Generation:
-    """The workers of *source*, which says *config*, in *count* places, on the sockets *listening*.
+    """The workers of *source*, which says *config*, in *count* places, on the sockets *opened*.
 
     `ready` fires when all serve, or fails with `ConfigError` or, after *patience* deaths at start in a row, with `CannotServe`: then `give_up`
     or `end` has to follow.  Once all have served, patience is `PATIENCE`.  `gone` fires when the last worker is gone after `end`.
@@ -72,13 +72,13 @@ class Generation:
         source: Source,
         config: Config,
         count: int,
-        listening: Sequence[sockets.socket],
+        opened: Opened,
         patience: int,
     ) -> None:
         self.number = number
         self.source = source
         self.config = config
-        self.listening = list(listening)
+        self.opened = opened
         self.ready: Deferred[None] = Deferred()
         self.gone: Deferred[None] = Deferred()
         self.workers: dict[int, WorkerProcess] = {}  # by place
@@ -186,7 +186,7 @@ class Generation:
         self._starts.pop(slot, None)
         try:
             worker = WorkerProcess(
-                self._reactor, self._home.make_order(self, slot, succeeds=succeeds), self._memory, self.listening, self
+                self._reactor, self._home.make_order(self, slot, succeeds=succeeds), self._memory, self.opened.of(slot), self
             )
         except OSError as error:
             reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

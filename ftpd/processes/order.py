@@ -13,7 +13,7 @@ __all__ = ["BALANCE", "CHANNEL", "FIRST_LISTENER", "Order"]
 
 CHANNEL = 3  # the descriptor of a worker's end of the channel
 BALANCE = 4  # of the memory that tells how many sessions each worker has
-FIRST_LISTENER = 5  # and of the first listening socket; the others follow, in the order of the configuration
+FIRST_LISTENER = 5  # and of the first listening socket; the others follow, in the order of the configuration, UDP after TCP
 
 
 @attrs.frozen
@@ -21,7 +21,7 @@ class Order:
     """Serve *source* as the worker called *name* in place *slot* of *places*; *state* is the path of the shared state.
 
     *locked* is the message of a locked server.  *forwards_logs*: lines go to the parent, who has a log of its own.  *succeeds*: the one before
-    it died, and left behind what nobody else will clear away.
+    it died, and left behind what nobody else will clear away.  *waits*: another worker still reads its datagram sockets, until "answer" is said.
     """
 
     source: Source
@@ -32,6 +32,7 @@ class Order:
     locked: str | None = None
     forwards_logs: bool = False
     succeeds: bool = False
+    waits: bool = False
 
     def as_message(self) -> dict[str, Any]:
         """Return it as what JSON can carry."""

@@ -1,6 +1,6 @@
 """Sockets: the listening sockets of the parent: opened, taken over from systemd, kept over a reload, closed.
 
-Apart from the listeners, which accept from them in the workers.
+Apart from the listeners, which accept from them in the workers, and from the datagram sockets, of which each worker has its own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from ftpd.config.addresses import Place
 from ftpd.config.tree import ListenSettings
 from ftpd.listening import CannotListen, bound_socket, takes_ipv4_too
 
-__all__ = ["Sockets", "inherited"]
+__all__ = ["Sockets", "inherited", "matching"]
 
 _FIRST: Final = 3  # descriptor of the first socket that systemd hands over (sd_listen_fds(3))
 
@@ -23,7 +24,7 @@ _FIRST: Final = 3  # descriptor of the first socket that systemd hands over (sd_
 def inherited(environ: MutableMapping[str, str], pid: int) -> list[socket.socket]:
     """Return the sockets that systemd has handed to the process *pid*, and take the variables that say so out of *environ*.
 
-    None of them is inherited by other programs.  Raises `CannotListen` where one is not a TCP socket that listens.
+    None of them is inherited by other programs.  Raises `CannotListen` where one is neither a TCP socket that listens nor a UDP socket that is bound.
     """
     owner, count, names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
     if owner != str(pid) or not count.isdecimal():
@@ -55,7 +56,7 @@ class Sockets:
         Port 0 is served by any port of its address that no other of them names, so that it keeps its port over a reload.  Raises `CannotListen`;
         then nothing has changed.
         """
-        found = self._found(listeners)
+        found = matching(listeners, self._open)
         opened: list[socket.socket] = []
         claimed: list[socket.socket] = []
         try:
@@ -90,17 +91,6 @@ class Sockets:
         _close(self._open)
         self._open = []
 
-    def _found(self, listeners: Sequence[ListenSettings]) -> list[socket.socket | None]:
-        """Return what is open already for each of *listeners*, those that name their port first."""
-        found: list[socket.socket | None] = [None] * len(listeners)
-        free = list(self._open)
-        for index, settings in sorted(enumerate(listeners), key=lambda entry: entry[1].port == 0):
-            one = next((one for one in free if _serves(one, settings)), None)
-            if one is not None:
-                free.remove(one)
-                found[index] = one
-        return found
-
     def _bound(self, settings: ListenSettings) -> socket.socket:
         if ":" not in settings.address and any(takes_ipv4_too(one) and one.getsockname()[1] == settings.port for one in self._open):
             raise CannotListen(
@@ -110,6 +100,18 @@ class Sockets:
         return bound_socket(settings)
 
 
+def matching(listeners: Sequence[Place], available: Iterable[socket.socket]) -> list[socket.socket | None]:
+    """Return which of *available* is bound for each of *listeners*, each once, those that name their port first."""
+    found: list[socket.socket | None] = [None] * len(listeners)
+    free = list(available)
+    for index, settings in sorted(enumerate(listeners), key=lambda entry: entry[1].port == 0):
+        one = next((one for one in free if _serves(one, settings)), None)
+        if one is not None:
+            free.remove(one)
+            found[index] = one
+    return found
+
+
 def _taken_over(descriptor: int, name: str) -> socket.socket:
     where = f"Descriptor {descriptor} ({name})" if name else f"Descriptor {descriptor}"
     try:
@@ -117,18 +119,23 @@ def _taken_over(descriptor: int, name: str) -> socket.socket:
         taken = socket.socket(fileno=descriptor)
     except OSError as error:
         raise CannotListen(f"{where}, handed over by systemd, is no socket: {error.strerror}.") from error
-    if not _is_listening(taken):
+    if not _can_serve(taken):
         taken.close()
-        raise CannotListen(f"{where}, handed over by systemd, does not listen for TCP: its unit needs ListenStream= and Accept=no.")
+        raise CannotListen(
+            f"{where}, handed over by systemd, listens neither for TCP nor for UDP: its unit needs ListenStream= and Accept=no, or ListenDatagram=."
+        )
     return taken
 
 
-def _is_listening(one: socket.socket) -> bool:
-    is_tcp = one.family in (socket.AF_INET, socket.AF_INET6) and one.type == socket.SOCK_STREAM
-    return is_tcp and bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+def _can_serve(one: socket.socket) -> bool:
+    if one.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    if one.type == socket.SOCK_DGRAM:
+        return bool(one.getsockname()[1])
+    return one.type == socket.SOCK_STREAM and bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _serves(one: socket.socket, settings: ListenSettings) -> bool:
+def _serves(one: socket.socket, settings: Place) -> bool:
     """Whether *one* is bound to what *settings* say; any port will do for port 0."""
     host, port, *scope = one.getsockname()
     return settings.port in (0, port) and _bound_name(settings.address) == (host, *scope)

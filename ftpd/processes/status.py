@@ -12,11 +12,12 @@ __all__ = ["ListenerStatus", "Status", "WorkerStatus"]
 
 @attrs.frozen
 class ListenerStatus:
-    """A listening socket, as bound; `tls`: TLS begins with the connection."""
+    """A listening socket, as bound; `tls`: TLS begins with the connection; `protocol` is "ftp" or "tftp"."""
 
     address: str
     port: int
     tls: bool = False
+    protocol: str = "ftp"
 
 
 @attrs.frozen

@@ -67,7 +67,8 @@ class Worker:
         self._quiet_seconds = math.inf  # that a session may be, once we drain
         self._ending: Deferred[None] | None = None
         self._deeds: dict[str, Callable[..., object]] = {
-            "drain": self.drain,
+            "drain": self.hand_over,
+            "answer": self.answer,
             "stop": self.stop,
             "quit": self.quit,
             "lock": self.lock,
@@ -78,7 +79,9 @@ class Worker:
         self._factories = [listener.factory for listener in server.listeners]
         for listener in server.listeners:
             listener.gives_way = self._gives_way
-        self._reporter = Reporter(self._factories, state, self._obey)
+        for datagrams in server.datagrams:
+            datagrams.waits = order.waits
+        self._reporter = Reporter(server.served, state, self._obey)
         self._channel = connect(reactor, socket, self._heard, self.drain)  # the parent is gone: nobody else accepts for us
         self._reports = LoopingCall(self._report)
         self._reports.clock = reactor
@@ -94,6 +97,19 @@ class Worker:
         self._reports.start(_SECOND)
         if self._order.succeeds:
             self._server.sweep()
+
+    def answer(self) -> None:
+        """Read the datagram sockets: nobody else does any more."""
+        for datagrams in self._server.datagrams:
+            datagrams.waits = False
+            if self._ending is None:
+                datagrams.listen()
+
+    def hand_over(self, idle: float, most: float) -> None:
+        """Drain, for other workers have our sockets now: two must not read the same datagrams."""
+        for datagrams in self._server.datagrams:
+            datagrams.hand_over(_RESTARTING)
+        self.drain(idle, most)
 
     def drain(self, idle: float | None = None, most: float | None = None) -> None:
         """Accept nobody more, and end when the sessions have been quiet for *idle* seconds, or after *most*; as the settings say for None."""
@@ -138,19 +154,19 @@ class Worker:
 
     def lock(self, message: str | None) -> None:
         """Refuse new sessions with *message*; None: let them in."""
-        for factory in self._factories:
-            factory.lock(message)
+        for served in self._server.served:
+            served.lock(message)
 
     def _obey(self, request: Request) -> None:
         if request.action == "drain":
             self.drain()
         else:
-            self._met += sum(len(self._do(request, factory)) for factory in self._factories)
+            self._met += sum(len(self._do(request, served)) for served in self._server.served)
 
-    def _do(self, request: Request, factory: Served) -> list[str]:
+    def _do(self, request: Request, served: Served) -> list[str]:
         if request.action == "slow":
-            return factory.slow(request.field, request.value, request.rate)
-        return factory.kick(request.field, request.value, _KICKED)
+            return served.slow(request.field, request.value, request.rate)
+        return served.kick(request.field, request.value, _KICKED)
 
     def look(self) -> None:
         """See at once what was asked, and tell the parent how many sessions that was for."""
@@ -202,8 +218,9 @@ def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
     os.set_inheritable(BALANCE, False)
     balance = Balance(BALANCE, order.places)
     state = SQLiteState(order.state, order.name, reactor)
-    listening = [_adopted(FIRST_LISTENER + index) for index, _ in enumerate(config.listen)]
-    server = make_service(config, reactor, sockets=listening, state=state)
+    streams, datagrams = len(config.listen), len(config.tftp.listeners)
+    adopted = [_adopted(FIRST_LISTENER + index) for index in range(streams + datagrams)]
+    server = make_service(config, reactor, sockets=adopted[:streams], datagram_sockets=adopted[streams:], state=state)
     return Worker(reactor, order, config, server, state, balance, socket)
 
 

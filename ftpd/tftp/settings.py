@@ -88,7 +88,7 @@ class TFTPOptionSettings:
         True, help="Grant no block that would be cut into fragments on its way, which much firmware cannot put together."
     )
     largest_window: int = setting(
-        64, help="Most blocks before an acknowledgement (RFC 7440).", unit="blocks", minimum=1, maximum=65535
+        64, help="Most blocks before an acknowledgement (RFC 7440).", unit="blocks", minimum=1, maximum=32767
     )
     rollover: int = setting(
         0, help="Number of the block behind 65535, 0 or 1, for clients that do not say; most want 0.", minimum=0, maximum=1

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import os
 import resource
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.bench import daemons
+from tests.bench import daemons, tftp_daemons
 from tests.bench.catalogue import DISK, catalogue
 from tests.bench.field import Field
 from tests.bench.machine import machine, versions
 from tests.bench.measure import Measure
 from tests.bench.report import table
 from tests.bench.rounds import take
-from tests.bench.servers import OURS, PYTHON, Surroundings, start
+from tests.bench.servers import OURS, PYTHON, Surroundings, can, start
 from tests.bench.tree import make_tree
 from tests.integration import fuse
 
@@ -36,7 +38,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer-path", default=_DEFAULT_PATH, help="where to look for their programs (default: PATH, and sbin)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is measured (default: 5)")
     parser.add_argument("--entries", type=int, default=100_000, help="entries of the large directory (default: 100000)")
-    parser.add_argument("--only", default="", help="measures, separated by commas: " + ", ".join(catalogue(0)))
+    parser.add_argument("--only", default="", help="measures or patterns, separated by commas: " + ", ".join(catalogue(0)))
     parser.add_argument("--servers", default="", help="servers, ours first (default: all that there are)")
     parser.add_argument(
         "--logs", choices=("on", "off"), default="on", help="each server's default log to a file, or none (default: on)"
@@ -57,11 +59,16 @@ def main() -> None:
         field = Field(names, partial(start, surroundings=surroundings))
         ending.callback(field.stop)
         measures = _chosen(arguments)
-        samples, failures = take(field, measures, arguments.rounds, partial(_can, peer_path=arguments.peer_path))
-        more_is_better = {row: better for measure in measures.values() for row, better in measure.rows.items()}
-        print(table(samples, more_is_better, names))
+        able = partial(_can, peer_path=arguments.peer_path)
+        samples, failures = take(field, measures, arguments.rounds, able)
+        for has_tftp in (False, True):
+            shown = {name: measure for name, measure in measures.items() if measure.shape.has_tftp == has_tftp}
+            rows = {row: better for measure in shown.values() for row, better in measure.rows.items()}
+            rivals = [name for name in names if any(able(name, measure) for measure in shown.values())]
+            if rows:
+                print(table({row: samples[row] for row in rows}, rows, rivals), end="\n\n")
         print(
-            f"\n{machine()}; {versions(names, surroundings)}; {arguments.rounds} rounds; logs {arguments.logs}; {arguments.workers} workers"
+            f"{machine()}; {versions(names, surroundings)}; {arguments.rounds} rounds; logs {arguments.logs}; {arguments.workers} workers"
         )
     if failures:
         sys.exit("\n".join(failures))
@@ -95,23 +102,30 @@ def _peer_user(text: str | None) -> tuple[str, str] | None:
 
 
 def _all_servers(arguments: argparse.Namespace) -> tuple[str, ...]:
+    path = arguments.peer_path
     wanted = daemons.NAMES if arguments.peer_user else ()
-    return (OURS, *PYTHON, *(name for name in wanted if daemons.installed(name, arguments.peer_path)))
+    present = [name for name in wanted if daemons.installed(name, path)]
+    present += [name for name in tftp_daemons.NAMES if tftp_daemons.installed(name, path)]
+    return (OURS, *PYTHON, *present)
 
 
 def _chosen(arguments: argparse.Namespace) -> dict[str, Measure]:
     """Return the measures asked for, or all that this machine has what it takes for."""
     measures = catalogue(arguments.entries)
     if arguments.only:
-        return {name: measures[name] for name in arguments.only.split(",")}
+        return {name: measures[name] for pattern in arguments.only.split(",") for name in _matching(pattern, measures)}
     lacking = {*(() if arguments.disk else DISK), *(("slow-disk", "slow-disk-local") if fuse.lacks() else ())}
     return {name: measure for name, measure in measures.items() if name not in lacking}
 
 
+def _matching(pattern: str, names: Iterable[str]) -> list[str]:
+    if not (found := fnmatch.filter(names, pattern)):
+        sys.exit(f"no measure is called {pattern}")
+    return found
+
+
 def _can(name: str, measure: Measure, peer_path: str) -> bool:
-    if name in measure.leaves_out:
-        return False
-    return name not in daemons.NAMES or not measure.shape.has_tls or daemons.has_tls(name, peer_path)
+    return name not in measure.leaves_out and can(name, measure.shape, peer_path)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from tests.bench.measure import Measure
-from tests.bench.measures import bulk, commands, fair, files, idle, listings, responsive, slow_disk
+from tests.bench.measures import bulk, commands, fair, files, idle, listings, responsive, slow_disk, tftp
 from tests.bench.stream import MIB
 
 __all__ = ["DISK", "catalogue"]
@@ -15,6 +15,8 @@ __all__ = ["DISK", "catalogue"]
 DISK: Final = ("disk-upload", "disk-upload-durable")  # they need a directory on a real disk
 _NO_TLS: Final = frozenset({"twisted"})
 _NO_MLSD: Final = frozenset({"twisted", "vsftpd"})
+_BLOCKS: Final = (512, 1428, 8192, 65464)
+_WINDOWS: Final = (1, 8, 16, 64)
 
 
 def catalogue(entries: int) -> dict[str, Measure]:
@@ -48,6 +50,11 @@ def catalogue(entries: int) -> dict[str, Measure]:
         "tls-upload": _over_tls(bulk.uploads(1, 512 * MIB, "upload")),
         "tls-download8": _over_tls(bulk.downloads(8, 128 * MIB, "8 downloads")),
         "tls-upload8": _over_tls(bulk.uploads(8, 128 * MIB, "8 uploads")),
+        **{f"tftp-{block}-{window}": tftp.single(block, window) for window in _WINDOWS for block in _BLOCKS},
+        "tftp-tiny": tftp.tiny(1),
+        "tftp-tiny8": tftp.tiny(8),
+        "tftp-storm": tftp.storm(200),
+        "tftp-storm2000": tftp.storm(2000, most_rounds=1),
     }
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.bench import daemons
+from tests.bench import daemons, tftp_daemons
 from tests.bench.servers import OURS, PYTHON, Surroundings
 
 __all__ = ["machine", "versions"]
@@ -40,6 +40,7 @@ def versions(names: tuple[str, ...], surroundings: Surroundings) -> str:
     if peers := tuple(name for name in names if name in PYTHON):
         told.append(_told(surroundings.peer_python, peers))
     told += [daemons.version(name, surroundings.peer_path) for name in names if name in daemons.NAMES]
+    told += [tftp_daemons.version(name, surroundings.peer_path) for name in names if name in tftp_daemons.NAMES]
     return "; ".join(told)
 
 

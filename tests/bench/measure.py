@@ -18,7 +18,7 @@ class Measure:
     """One measure; `rows` are the figures it gives, by name, with whether more is better.
 
     `leaves_out` names servers that cannot do it.  `is_of_memory`: it needs a server just started, for memory once freed is not asked for
-    again, and a second round would find nothing.  `shape`: the server it needs.
+    again, and a second round would find nothing.  `shape`: the server it needs.  `most_rounds`: where one takes too long for more.
     """
 
     run: Callable[[Server], Figures]
@@ -26,6 +26,7 @@ class Measure:
     leaves_out: frozenset[str] = frozenset()
     is_of_memory: bool = False
     shape: Shape = attrs.field(factory=Shape)
+    most_rounds: int | None = None
 
 
 def named(figures: Figures, server: Server) -> Figures:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 
-__all__ = ["apart", "aside", "awake", "cpu_seconds", "family", "peak_bytes", "private_share_bytes", "punctual", "reset_peak"]
+__all__ = [
+    "apart",
+    "aside",
+    "awake",
+    "cpu_seconds",
+    "family",
+    "open_files",
+    "peak_bytes",
+    "private_share_bytes",
+    "punctual",
+    "reset_peak",
+    "together",
+]
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PARENT: Final = 1  # in /proc/PID/stat, counted from the state, which is behind the name
@@ -78,15 +90,22 @@ def _sum(members: Iterable[int], file: str, name: str) -> int:
     return total
 
 
-@contextmanager
-def apart(pid: int) -> Iterator[None]:
+def apart(pid: int) -> AbstractContextManager[None]:
     """Keep this client and server *pid* to cores of their own: whether they share one by chance would double or halve a ping-pong."""
+    return _kept(pid, slice(1))
+
+
+def together(pid: int) -> AbstractContextManager[None]:
+    """Keep this client and server *pid* to one core: what is seen is the work of both, and no wake-up from core to core."""
+    return _kept(pid, slice(-1, None))
+
+
+@contextmanager
+def _kept(pid: int, which: slice) -> Iterator[None]:
+    """Keep server *pid* to *which* of the cores, and this client to the last."""
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        yield
-        return
     with aside():
-        _keep_to(pid, cores[:1])
+        _keep_to(pid, cores[which])
         try:
             yield
         finally:
@@ -107,9 +126,10 @@ def aside() -> Iterator[None]:
 def _keep_to(pid: int, cores: Iterable[int]) -> None:
     """Keep all threads of the server to *cores*: one asked by its process's number is the first only."""
     for member in family(pid):
-        for thread in os.listdir(f"/proc/{member}/task"):
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread), cores)
+        with suppress(FileNotFoundError):  # it has ended
+            for thread in os.listdir(f"/proc/{member}/task"):
+                with suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread), cores)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -45,6 +46,8 @@ def _figure(values: Sequence[float] | None) -> str:
     if not values:
         return "-"
     median = statistics.median(values)
+    if math.isinf(median):
+        return "never"
     return f"{median:,.0f}" if median >= 100 else f"{median:.1f}" if median >= 10 else f"{median:.3g}"
 
 
@@ -52,5 +55,5 @@ def _ratio(ours: Sequence[float] | None, theirs: Sequence[float], more_is_better
     if not ours:
         return "-"
     pairs = zip(ours, theirs, strict=True)
-    ratios = [our / their if more_is_better else their / our for our, their in pairs if our > 0 and their > 0]
+    ratios = [our / their if more_is_better else their / our for our, their in pairs if 0 < our < math.inf and 0 < their < math.inf]
     return f"{statistics.median(ratios):.2f}" if ratios else "-"

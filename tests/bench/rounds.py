@@ -26,6 +26,8 @@ def take(
     for number in range(rounds):
         turn = number % len(field.names)
         for name, measure in measures.items():
+            if measure.most_rounds is not None and number >= measure.most_rounds:
+                continue
             for rival in field.names[turn:] + field.names[:turn]:
                 if not can(rival, measure) or (rival, name) in failures:
                     continue

@@ -6,6 +6,7 @@ has them installed; `daemons` has the others.
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import subprocess
@@ -18,19 +19,21 @@ from typing import Final
 import attrs
 
 from ftpd.tls.self_signed import make_self_signed, write_file
-from tests.bench import daemons
+from tests.bench import daemons, tftp_daemons
 from tests.bench.client import Client, trusting
 from tests.bench.process import cpu_seconds
 from tests.bench.tree import PASSWORD, USER
 
-__all__ = ["OURS", "PEERS", "PYTHON", "Server", "Shape", "Surroundings", "start"]
+__all__ = ["OURS", "PEERS", "PYTHON", "Server", "Shape", "Surroundings", "can", "start"]
 
 OURS: Final = "ftpd"
 PYTHON: Final = ("pyftpdlib", "twisted")
-PEERS: Final = frozenset({*PYTHON, *daemons.NAMES})
+PEERS: Final = frozenset({*PYTHON, *daemons.NAMES, *tftp_daemons.NAMES})
 _PEERS: Final = Path(__file__).parent / "peers"
 _CHECKOUT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 20.0
+_KNOCK_SECONDS: Final = 0.5
+_ACKNOWLEDGEMENT: Final = b"\0\4\0\0"  # of a transfer that there is not
 
 # Limits that the test itself would run into are lifted.  The passive ports keep clear of those that Linux gives to clients: on one machine
 # thousands of these, in TIME_WAIT, would stand in their way.
@@ -64,6 +67,14 @@ _RATES: Final = """
 [rates]
 account_download = {rate}
 """
+_TFTP: Final = """
+[tftp]
+sessions = 0
+sessions_per_address = 0
+[[tftp.listeners]]
+port = {port}
+account = "{user}"
+"""
 _CERTIFICATE: Final = """
 [[tls.certificates]]
 chain = "{certificate}"
@@ -74,10 +85,12 @@ chain = "{certificate}"
 class Shape:
     """What a measure needs of a server.  Servers of one shape are shared by measures; the last three are settings of ours.
 
+    `has_tftp`: it is asked by TFTP, on the port that the others have for FTP.
     `durable` is "none" where it is not what is measured, since no peer calls fsync; `rate` is in bytes per second, for all downloads.
     """
 
     has_tls: bool = False
+    has_tftp: bool = False
     is_on_disk: bool = False
     durable: str = "none"
     network_file_system: str = "auto"
@@ -133,6 +146,15 @@ class Server:
             self.process.wait()
 
 
+def can(name: str, shape: Shape, peer_path: str) -> bool:
+    """Whether the server can be had in that shape."""
+    if name == OURS:
+        return True
+    if (name in tftp_daemons.NAMES) != shape.has_tftp:
+        return False
+    return name not in daemons.NAMES or not shape.has_tls or daemons.has_tls(name, peer_path)
+
+
 def start(name: str, shape: Shape, surroundings: Surroundings) -> Server:
     """Start server *name* and wait until it accepts.
 
@@ -143,19 +165,23 @@ def start(name: str, shape: Shape, surroundings: Surroundings) -> Server:
     root = surroundings.disk_root if shape.is_on_disk else surroundings.root
     assert root is not None
     certificate = _certificate(surroundings.scratch) if shape.has_tls else None
-    user, password = USER, PASSWORD
+    address, user, password = ("127.0.0.1", port), USER, PASSWORD
     if name == OURS:
         config = _config(root, surroundings, port, certificate, shape)
         command = [sys.executable, "-m", "ftpd", "serve", "--config", str(config)]
     elif name in PYTHON:
         command = _python_command(name, root, port, certificate, surroundings)
+    elif name in tftp_daemons.NAMES:
+        address = tftp_daemons.address(name, port)
+        own_log = surroundings.scratch / f"{name}.events.log" if surroundings.has_logs else Path(os.devnull)
+        command = tftp_daemons.command(name, surroundings.peer_path, port, root, own_log)
     else:
         assert surroundings.peer_user is not None
         user, password = surroundings.peer_user
         command = daemons.command(name, surroundings.peer_path, user, port, surroundings.scratch, certificate)
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    server = Server(name, process, ("127.0.0.1", port), root, shape, user, password)
+    server = Server(name, process, address, root, shape, user, password)
     _await_start(server, log)
     return server
 
@@ -174,6 +200,8 @@ def _config(root: Path, surroundings: Surroundings, port: int, certificate: Path
     )
     if shape.rate:
         text += _RATES.format(rate=shape.rate)
+    if shape.has_tftp:
+        text += _TFTP.format(port=port, user=USER)
     if certificate is not None:
         text += _CERTIFICATE.format(certificate=certificate)
     file.write_text(text)
@@ -192,21 +220,38 @@ def _await_start(server: Server, log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         try:
-            socket.create_connection(server.address).close()
+            _knock(server)
         except ConnectionRefusedError:
             if server.process.poll() is not None:
                 break
             time.sleep(0.05)
         else:
-            return
+            if server.process.poll() is None:
+                return
+            break  # another has its port
     server.stop()
     raise RuntimeError(f"{server.name} did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _knock(server: Server) -> None:
+    """Return at once where somebody has the port.
+
+    :raises ConnectionRefusedError: nobody has.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM if server.shape.has_tftp else socket.SOCK_STREAM) as knocking:
+        knocking.settimeout(_KNOCK_SECONDS)
+        knocking.connect(server.address)
+        if server.shape.has_tftp:
+            knocking.send(_ACKNOWLEDGEMENT)
+            with suppress(TimeoutError):  # silence is the answer of who listens
+                knocking.recv(1)
 
 
 def _free_port() -> int:
     """Return a port that nobody has now: below what Linux gives to clients, and far from the passive ports of ours."""
     for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, suppress(OSError):
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as datagrams, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            datagrams.bind(("127.0.0.1", port))
             return port
     raise RuntimeError("no free port")

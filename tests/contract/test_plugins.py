@@ -26,7 +26,7 @@ from ftpd.events import Event, FileChanged, LoggedIn, TransferEnded
 from ftpd.extensions import load_file
 from ftpd.ftp.command import table
 from ftpd.ftp.commands import standard_commands
-from ftpd.interfaces import IEventObserver, ILoginKind, IStoreKind
+from ftpd.interfaces import IEventObserver, ILoginKind, IStoreKind, IVirtualFiles
 from ftpd.login.credentials import PasswordCredentials
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FilePath
@@ -36,6 +36,7 @@ from ftpd.testing.fakes import InlineThreads, finish, spin
 from ftpd.testing.filesystem_contract import READ_ONLY_TREE, ReadOnlyContract
 from ftpd.testing.login_contract import PasswordLoginContract, answer, recorded_log
 from ftpd.testing.server import Server
+from ftpd.tftp.virtual import FileRequest
 from ftpd.threads import Pool
 from ftpd.values import Account, Outcome, Peer, Permission, Rule
 
@@ -336,6 +337,46 @@ def test_a_pass_that_the_command_made_logs_in(tmp_path: Path) -> None:
     assert timedelta(days=6.9) < until - datetime.now(UTC) <= timedelta(days=7)
     assert len(password) == 22
     assert answer(guest_passes(tmp_path / "guests.toml"), PasswordCredentials(b'carol "c"', password.encode())) == b'carol "c"'
+
+
+# The virtual files.
+
+
+MENUS = """
+files = ["grub.cfg"]
+template = "menuentry '$title' { linux $prefix/$kernel host=$address }"
+[defaults]
+title = "Install"
+kernel = "vmlinuz"
+[clients."192.0.2.7"]
+title = "Rescue"
+"""
+
+
+def menu(address: str, path: str = "/boot/grub/grub.cfg", menus: str = MENUS) -> bytes | None:
+    """Return what the client at *address* gets as the file at *path*."""
+    files = plugin("boot_menus").BootMenus(tomllib.loads(menus))
+    assert verifyObject(IVirtualFiles, files)
+    peer = Peer(address, 2070, "192.0.2.1", 69, protocol="tftp")
+    content: bytes | None = files(FileRequest(path, VirtualPath.parse(path), peer, {}))
+    return content
+
+
+def test_a_client_gets_the_menu_that_is_its_own() -> None:
+    assert menu("192.0.2.7") == b"menuentry 'Rescue' { linux $prefix/vmlinuz host=192.0.2.7 }"
+
+
+def test_every_other_client_gets_the_defaults_with_its_address() -> None:
+    assert menu("2001:db8::1") == b"menuentry 'Install' { linux $prefix/vmlinuz host=2001:db8::1 }"
+
+
+@pytest.mark.parametrize("path", ["/boot/vmlinuz", "/grub.cfg.bak", "/"])
+def test_other_files_are_left_to_the_store(path: str) -> None:
+    assert menu("192.0.2.7", path) is None
+
+
+def test_without_tables_only_the_address_is_filled_in() -> None:
+    assert menu("192.0.2.7", menus='files = ["grub.cfg"]\ntemplate = "$title $address"') == b"$title 192.0.2.7"
 
 
 # The event observer.

@@ -18,9 +18,11 @@ import pytest
 from ftpd.testing.certificates import Identity, make_authority, make_certificate
 from tests.integration.fleet import Fleet
 from tests.integration.live import ConfiguredServer, Guest, Server, merged
+from tests.integration.tftp_server import Shelf, TftpServer
 from tests.integration.wire import Wire
 
 Serve = Callable[..., ConfiguredServer]
+ServeTftp = Callable[..., TftpServer]
 StartFleet = Callable[..., Fleet]
 _numbers = itertools.count()
 
@@ -126,6 +128,43 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     yield server
     assert end([server]) == [0]
     assert server.is_gone()
+
+
+@pytest.fixture(scope="session")
+def shared_tftp_server(tmp_path_factory: pytest.TempPathFactory, has_ipv6: bool) -> Iterator[TftpServer]:
+    """One server for all tests of TFTP that need no settings of their own."""
+    addresses = ["127.0.0.1", *(["::1"] if has_ipv6 else [])]
+    listeners = [{"address": address, "write": "any"} for address in addresses]
+    server = TftpServer(tmp_path_factory.mktemp("tftp"), {"tftp": {"listeners": listeners}})
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def tftp_server(shared_tftp_server: TftpServer) -> Iterator[TftpServer]:
+    """The shared server that answers TFTP; what it logs during the test must be free of tracebacks."""
+    before = len(shared_tftp_server.lines)
+    yield shared_tftp_server
+    assert_clean(shared_tftp_server, before)
+
+
+@pytest.fixture
+def shelf(tftp_server: TftpServer) -> Shelf:
+    """A directory on the shared server that answers TFTP, which no other test has."""
+    return Shelf(tftp_server)
+
+
+@pytest.fixture
+def serve_tftp(tmp_path: Path) -> Iterator[ServeTftp]:
+    """Start a server that answers TFTP with settings of the test's own; the first argument is their tree, as the TOML has it."""
+    started: list[TftpServer] = []
+
+    def start(settings: dict[str, Any], **options: Any) -> TftpServer:
+        started.append(TftpServer(tmp_path / f"tftp{len(started)}", settings, **options))
+        return started[-1]
+
+    yield start
+    assert set(end(started)) <= {0}
 
 
 @pytest.fixture(scope="session")

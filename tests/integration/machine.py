@@ -46,7 +46,7 @@ echo "ftpd:x:$USER_NUMBER:$USER_NUMBER::/nonexistent:/usr/sbin/nologin" >> /etc/
 echo "ftpd:x:$USER_NUMBER:" >> /etc/group
 mkdir /etc/ftpd /srv/ftp
 chown ftpd:ftpd /srv/ftp
-cp "$CHECKOUT/etc/ftpd.service" "$CHECKOUT/etc/ftpd.socket" /mnt/units
+cp "$CHECKOUT/etc/ftpd.service" "$CHECKOUT/etc/ftpd.socket" "$CHECKOUT/etc/ftpd-tftp.socket" /mnt/units
 cp "$CHECKOUT/etc/logrotate.d/ftpd" /etc/ftpd.logrotate
 printf '[Service]\\nStandardOutput=append:/mnt/log\\nStandardError=inherit\\n' > /mnt/units/ftpd.service.d/log.conf
 for target in machine sysinit basic sockets shutdown network-online umount; do

@@ -5,6 +5,7 @@ Apart from the serving processes: these commands come back by themselves.
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.live import CHECKOUT, Server, defaults, merged, toml
+from tests.integration.tftp_wire import Refused, TftpWire
 from tests.integration.wire import Wire
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -149,3 +151,45 @@ def test_clients_hear_421_at_the_end(serve: Serve) -> None:
         assert server.stop() == 0
         assert wire.reply().code == 421
         assert wire.is_closed()
+
+
+# TFTP from the command line.
+
+
+def fetched(port: int, name: str) -> bytes:
+    with TftpWire(("127.0.0.1", port)) as wire:
+        return wire.fetch(name, retry_seconds=1)
+
+
+def test_a_directory_is_served_by_tftp_too_and_both_are_announced(launch: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"hello")
+    server = launch("-m", "ftpd", "serve", str(tmp_path), "--listen", "127.0.0.1:0", "--tftp", "0")
+    server.wait_for("Password ")
+    assert re.findall(r"(?m)^URL +(\w+)://127.0.0.1:\d+/  \((.*)\)$", server.log) == [
+        ("ftp", "anonymous: read only"),
+        ("tftp", "no password: read only"),
+    ]
+    port = int(server.wait_for(r"tftp://127.0.0.1:(\d+)/")[1])
+    assert fetched(port, "file") == b"hello"
+    with TftpWire(("127.0.0.1", port)) as wire, pytest.raises(Refused):
+        wire.store("new", b"x")
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_configuration_is_served_by_tftp_too(launch: Callable[..., Server], config: Path, tmp_path: Path, workers: int) -> None:
+    (tmp_path / "root" / "file").write_bytes(b"hello")
+    process = {"workers": workers, "directory": tmp_path / "run"}
+    config.write_text(toml(merged(defaults(), {"anonymous": {"enabled": True}, "process": process})))
+    server = launch("-m", "ftpd", "serve", "--config", str(config), "--tftp", "0")
+    port = int(server.wait_for(r"answering TFTP requests on 127.0.0.1 port (\d+)")[1])
+    assert fetched(port, "file") == b"hello"
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_tftp_for_nobody_is_a_wrong_configuration(run: Run, config: Path, tmp_path: Path, workers: int) -> None:
+    config.write_text(toml(merged(defaults(), {"process": {"workers": workers, "directory": tmp_path / "run"}})))
+    done = run("serve", "--config", str(config), "--tftp", "0")
+    assert done.returncode == 2
+    assert "tftp.listeners[0].account: empty, which is the anonymous account, and there is none" in done.stderr

@@ -18,7 +18,7 @@ from tests.integration.live import CHECKOUT, SECONDS, merged, toml
 from tests.integration.machine import CannotBoot, Machine
 
 Program = Callable[[str], str]
-UNITS = ("ftpd.service", "ftpd.socket")
+UNITS = ("ftpd.service", "ftpd.socket", "ftpd-tftp.socket")
 CONTENT = bytes(range(256)) * 512
 NOBODYS = "0000000000000000"
 LISTEN = [{"address": "0.0.0.0", "port": 21}, {"address": "::", "port": 21}]
@@ -29,6 +29,7 @@ ANONYMOUS = {
     "process": {"workers": 1},
 }
 TWO_WORKERS = {"process": {"workers": 2}}
+TFTP = {"tftp": {"listeners": [{"address": "0.0.0.0"}, {"address": "::"}]}}
 
 
 @pytest.fixture
@@ -279,3 +280,54 @@ def test_a_socket_that_no_listener_names_is_told(machine: Machine) -> None:
     machine.systemctl("start", "ftpd.socket")
     machine.systemctl("start", "ftpd.service")
     assert "warn no [[listen]] names :: port 21, where systemd listens for this server: clients there wait in vain" in machine.log
+
+
+# TFTP.
+
+
+def test_a_request_starts_the_service_which_takes_the_datagram_sockets(machine: Machine) -> None:
+    configure(machine, {**TFTP, **TWO_WORKERS, "listen": [{"address": "127.0.0.1", "port": 2121}]})
+    without_capabilities(machine)
+    machine.systemctl("start", "ftpd-tftp.socket")
+    assert not is_running(machine)
+    machine.write("/srv/ftp/file", "hello")
+    for host in ("127.0.0.1", "[::1]", "127.0.0.1", "[::1]"):
+        assert fetched(machine, f"tftp://{host}/file") == "hello"
+    assert machine.log.count("answering TFTP requests on ") == 2
+
+
+def test_sockets_of_both_kinds_are_taken(machine: Machine) -> None:
+    configure(machine, {**TFTP, **TWO_WORKERS})
+    without_capabilities(machine)
+    machine.systemctl("start", "ftpd.socket", "ftpd-tftp.socket")
+    machine.systemctl("start", "ftpd.service")
+    machine.write("/srv/ftp/file", "hello")
+    for scheme in ("ftp", "tftp"):
+        assert fetched(machine, f"{scheme}://127.0.0.1/file") == "hello"
+    assert "clients there wait in vain" not in machine.log
+
+
+def test_a_datagram_socket_that_no_listener_names_is_told(machine: Machine) -> None:
+    machine.systemctl("start", "ftpd-tftp.socket")
+    machine.systemctl("start", "ftpd.service")
+    assert (
+        "warn no [[tftp.listeners]] names :: port 69, where systemd listens for this server: clients there wait in vain"
+        in machine.log
+    )
+
+
+def test_started_by_root_it_keeps_port_69_over_a_reload_and_says_what_needs_a_restart(machine: Machine) -> None:
+    configure(machine, {**TFTP, "process": {"workers": 2, "user": "ftpd"}})
+    rights = "CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_CHOWN CAP_DAC_OVERRIDE"
+    machine.add_to_unit("root", f"[Service]\nUser=\nGroup=\nCapabilityBoundingSet={rights}\n")
+    machine.systemctl("start", "ftpd.service")
+    machine.write("/srv/ftp/file", "hello")
+    assert fetched(machine, "tftp://127.0.0.1/file") == "hello"
+    machine.systemctl("reload", "ftpd.service")
+    for _ in range(4):
+        assert fetched(machine, "tftp://127.0.0.1/file") == "hello"
+    configure(machine, {**TFTP, "process": {"workers": 3, "user": "ftpd"}})
+    machine.systemctl("reload", "ftpd.service", status=1)
+    sentence = "Cannot open 0.0.0.0 port 69 for more workers than before: Permission denied. With privileges that were given up, that needs a restart."
+    assert sentence in machine.log
+    assert fetched(machine, "tftp://[::1]/file") == "hello"

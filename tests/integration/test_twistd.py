@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.live import TWIST, TWISTD, Server
+from tests.integration.tftp_wire import TftpWire
 from tests.integration.wire import Wire
 
 Program = Callable[[str], str]
@@ -39,6 +40,13 @@ def curl(program: Program) -> Callable[..., subprocess.CompletedProcess[bytes]]:
 
 
 Curl = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def test_tftp_is_served_beside_ftp(launch: Launch, root: Path) -> None:
+    server = launch(*TWISTD, "--root", str(root), "--port", "0", "--auth", "anonymous", "--tftp", "0")
+    port = int(server.wait_for(r"answering TFTP requests on 127.0.0.1 port (\d+)")[1])
+    with TftpWire(("127.0.0.1", port)) as wire:
+        assert wire.fetch("hello", retry_seconds=1) == b"hello\n"
 
 
 @pytest.mark.parametrize("command", [TWISTD, TWIST], ids=["twistd", "twist"])

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 
+import attrs
 import bcrypt
 import pytest
 from click.testing import CliRunner
@@ -15,10 +16,11 @@ from ftpd import __version__
 from ftpd.cli import main
 from ftpd.config.load import parse_config
 from ftpd.config.source import Overrides
-from ftpd.config.tree import Config, HostSettings, StorageSettings
+from ftpd.config.tree import Config, HostSettings, ListenSettings, StorageSettings
 from ftpd.logs.settings import LogSettings, TargetSettings
+from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
 
-COMMANDS = ["serve", "check", "passwd", "cert", "sample", "completion"]
+COMMANDS = ["serve", "check", "passwd", "cert", "tftp-map", "sample", "completion"]
 
 
 def ftpd(*arguments, text=None):
@@ -86,6 +88,9 @@ def test_serving_a_directory_imports_nothing_that_it_does_not_need(tmp_path):
         "ftpd.storage.memory",
         "ftpd.tap",
         "ftpd.testing",
+        "ftpd.datagrams",
+        "ftpd.tftp.server",
+        "ftpd.tftp.wire",
     )
     assert at_the_start(tmp_path, f"[name for name in {unwanted} if name in sys.modules]") == "[]"
 
@@ -264,6 +269,39 @@ def test_overrides_reach_their_settings():
     assert changed.ftp.plaintext_passwords
     assert changed.storage.read_only
     assert [target.level for target in changed.log.targets] == ["debug"]
+
+
+def test_tftp_is_served_on_each_address_of_ftp():
+    config = Config(listen=(ListenSettings(address="::1"), ListenSettings(address="127.0.0.1"), ListenSettings(port=990)))
+    settings = TFTPSettings(sessions=7, listeners=(TFTPListenSettings(port=1),))
+    changed = Overrides(tftp=(69, 6969, 69)).over(attrs.evolve(config, tftp=settings)).tftp
+    assert [listener.label for listener in changed.listeners] == [
+        "tftp [::1]:69",
+        "tftp [::1]:6969",
+        "tftp 127.0.0.1:69",
+        "tftp 127.0.0.1:6969",
+    ]
+    assert changed.sessions == 7
+
+
+def test_tftp_goes_where_the_command_line_has_ftp_listen():
+    changed = Overrides(("[::1]:2122",), tftp=(69,)).over(Config())
+    assert [listener.label for listener in changed.tftp.listeners] == ["tftp [::1]:69"]
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536"])
+def test_serve_refuses_what_is_no_port(tmp_path, port):
+    result = ftpd("serve", tmp_path, "--tftp", port)
+    assert result.exit_code == 2
+    assert "Invalid value for '--tftp'" in result.stderr
+
+
+def test_check_finds_a_map_file_that_cannot_be_used(tmp_path, file):
+    (tmp_path / "map").write_text("r ^a b\nq ^a b\n")
+    text = f'[storage.local]\nroot = "{tmp_path}"\n[[tftp.listeners]]\naccount = "boot"\nmap_file = "map"\n'
+    result = ftpd("check", file(text))
+    assert result.exit_code == 2
+    assert f"tftp.listeners[0].map_file: {tmp_path / 'map'}, line 2: " in result.stderr
 
 
 def test_read_only_reaches_the_stores_of_hosts():

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from twisted.cred.credentials import IAnonymous
+from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.internet.task import Clock
 
@@ -9,7 +9,7 @@ from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.tree import Config, HostSettings, LoginSettings, StorageSettings
 from ftpd.ftp.settings import FTPSettings
 from ftpd.interfaces import IAvatar
-from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials
+from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, VouchedCredentials
 from ftpd.login.memory import MemoryPasswords, MemorySettings
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FilePath
@@ -73,6 +73,55 @@ class TestServer:
         sites(host, login=(passwords(ann="secret"),), anonymous=AnonymousSettings(enabled=True), proved=proved)
         assert [len(kinds) for kinds in wrapped] == [2, 1]
         assert wrapped[0][0] is MemoryPasswords
+
+
+class TestPasswordless:
+    def portal(self, **settings):
+        return sites(**settings).passwordless_portal
+
+    def vouched(self, portal, name="boot"):
+        return finish(logged_in(portal, VouchedCredentials(name.encode(), PEER)))
+
+    def test_it_lets_in_whom_a_listener_vouches_for_as_the_account_it_is_elsewhere(self):
+        portal = self.portal(accounts={"boot": AccountSettings(home="/tftp", permissions=("view",), max_sessions=7)})
+        boot = self.vouched(portal)
+        assert (boot.name, str(boot.home), boot.max_sessions, boot.is_anonymous) == ("boot", "/tftp", 7, False)
+
+    def test_it_takes_no_password(self):
+        portal = self.portal(login=(passwords(ann="secret"),), checkers=[MemoryPasswords({b"bob": b"secret"})])
+        with pytest.raises(UnhandledCredentials):
+            account(portal)
+
+    def test_the_portal_with_passwords_believes_no_listener(self):
+        with pytest.raises(UnhandledCredentials):
+            self.vouched(sites(login=(passwords(ann="secret"),)).portal)
+
+    def test_anonymous_clients_are_let_in_where_they_are_elsewhere(self):
+        with pytest.raises(UnhandledCredentials):
+            anonymous(self.portal())
+        assert anonymous(self.portal(anonymous=AnonymousSettings(enabled=True))).is_anonymous
+
+    def test_a_checker_that_takes_passwords_too_is_asked_for_anonymous_clients_only(self):
+        class Both(MemoryPasswords):
+            credentialInterfaces = (IUsernamePassword, IAnonymous)
+
+            def requestAvatarId(self, credentials):
+                return () if IAnonymous.providedBy(credentials) else super().requestAvatarId(credentials)
+
+        portal = self.portal(checkers=[Both({b"ann": b"secret"})], anonymous=AnonymousSettings(enabled=True))
+        assert anonymous(portal).is_anonymous
+        with pytest.raises(UnhandledCredentials):
+            account(portal)
+
+    def test_an_account_that_needs_tls_is_refused(self):
+        with pytest.raises(UnauthorizedLogin):
+            self.vouched(self.portal(accounts={"boot": AccountSettings(tls="required")}))
+
+    def test_client_certificates_are_not_asked_for_where_there_is_no_tls(self):
+        wrapped = []
+        here = sites(anonymous=AnonymousSettings(enabled=True), proved=lambda checkers: wrapped.append(checkers) or [])
+        assert len(wrapped) == 1
+        assert anonymous(here.passwordless_portal).is_anonymous
 
 
 class TestHosts:

@@ -83,6 +83,25 @@ def test_listeners_are_given_by_address(tmp_path):
     assert [listener.settings.label for listener in parsed.service.listeners] == ["[::1]:0", "127.0.0.1:0"]
 
 
+def test_tftp_is_served_beside_ftp(tmp_path):
+    parsed = options("--root", tmp_path, "--auth", "anonymous", "--listen", "127.0.0.1:0", "--tftp", "0", "--tftp", "6969")
+    assert [listener.settings.label for listener in parsed.service.datagrams] == ["tftp 127.0.0.1:0", "tftp 127.0.0.1:6969"]
+
+
+def test_tftp_goes_with_a_configuration_file_too(tmp_path):
+    text = f'[storage.local]\nroot = "{tmp_path}"\n[[listen]]\nport = 0\n[process]\nworkers = 0\n[anonymous]\nenabled = true\n'
+    (tmp_path / "ftpd.toml").write_text(text)
+    parsed = options("--config", tmp_path / "ftpd.toml", "--tftp", 0)
+    assert [listener.settings.port for listener in parsed.service.datagrams] == [0]
+
+
+def test_without_the_anonymous_plugin_there_is_no_tftp(tmp_path):
+    with pytest.raises(
+        usage.UsageError, match=r"tftp\.listeners\[0\]\.account: empty, which is the anonymous account, and there is none"
+    ):
+        options("--root", tmp_path, "--auth", "memory:ann:secret", "--tftp", 0)
+
+
 def test_plaintext_passwords_reach_the_protocol(tmp_path):
     parsed = options("--root", tmp_path, "--auth", "anonymous", "--plaintext-passwords")
     assert parsed.service.listeners[0].factory.settings.plaintext_passwords
@@ -97,6 +116,8 @@ def test_plaintext_passwords_reach_the_protocol(tmp_path):
         (["--root", "/", "--auth", "psychic"], "no such login plugin is installed"),
         (["--root", "/", "--auth", "anonymous", "--port", "x"], "--port x: it must be a number from 0 to 65535"),
         (["--root", "/", "--auth", "anonymous", "--port", "70000"], "--port 70000: it must be a number from 0 to 65535"),
+        (["--root", "/", "--auth", "anonymous", "--tftp", "x"], "--tftp x: it must be a number from 0 to 65535"),
+        (["--root", "/", "--auth", "anonymous", "--tftp", "65536"], "--tftp 65536: it must be a number from 0 to 65535"),
         (["--root", "/", "--auth", "anonymous", "--port", "1", "--listen", "::1"], "give either --port or --listen"),
         (["--listen", "x"], "--listen x: it must be an address"),
         (["--config", "/none/ftpd.toml"], "cannot be read: No such file or directory"),

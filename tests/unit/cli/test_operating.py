@@ -300,5 +300,5 @@ def test_status_is_readable_or_json(server):
     assert ftpd("status").stdout.startswith("Server         ftpd 0.1.0, process 1234\n")
     told = json.loads(ftpd("status", "--json").stdout)
     assert told["pid"] == 1234
-    assert told["listeners"][1] == {"address": "::", "port": 990, "tls": True}
+    assert told["listeners"][1] == {"address": "::", "port": 990, "tls": True, "protocol": "ftp"}
     assert told["workers"][1]["state"] == "draining"

@@ -8,6 +8,7 @@ import attrs
 
 from ftpd.cli.overview import overview
 from ftpd.cli.sessions import View
+from ftpd.processes.status import ListenerStatus
 from tests.fake_operator import SINCE, FakeOperator
 
 VIEW = View(SINCE + 7384, zone=UTC)
@@ -32,3 +33,9 @@ def test_a_server_and_its_workers():
 def test_a_lock_is_shown_with_its_message():
     locked = attrs.evolve(FakeOperator().status(), locked="Back at noon.\x1b[2J")
     assert "Locked         Back at noon.\\x1b[2J" in overview(locked, VIEW)
+
+
+def test_a_port_of_another_protocol_says_so():
+    listeners = (ListenerStatus("0.0.0.0", 69, protocol="tftp"),)
+    status = attrs.evolve(FakeOperator().status(), listeners=listeners)
+    assert "Listens        0.0.0.0 port 69 (TFTP)" in overview(status, VIEW)

@@ -53,6 +53,20 @@ def test_the_effective_settings_give_the_same_configuration_again():
     assert parse_config(effective(config)) == config
 
 
+def test_tables_in_tables_give_the_same_configuration_again():
+    config = parse_config(
+        '[[tftp.listeners]]\naccount = "a"\n[[tftp.listeners.networks]]\nnetworks = ["10.0.0.0/8"]\nroot = "/ten"\n'
+        '[[tftp.listeners.networks]]\nnetworks = ["fd00::/8"]\n[[tftp.listeners]]\naccount = "b"\nport = 6969\nports = "7000-7099"\n'
+        '[[tftp.listeners.networks]]\nnetworks = ["192.168.0.0/16"]\n[tftp]\nmemory = "1 GiB"\n'
+    )
+    assert [len(listener.networks) for listener in config.tftp.listeners] == [2, 1]
+    assert parse_config(effective(config)) == config
+
+
+def test_large_limits_are_written_out():
+    assert "At least 1048576." in settings_page()
+
+
 def test_a_password_is_not_among_the_effective_settings():
     config = Config(login=(LoginSettings(kind="memory", settings=MemorySettings(passwords={"ann": "hunter2"})),))
     assert "hunter2" not in effective(config)

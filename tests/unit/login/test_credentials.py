@@ -4,7 +4,7 @@ from twisted.cred.checkers import FilePasswordDB
 from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from zope.interface.verify import verifyObject
 
-from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials
+from ftpd.login.credentials import AnonymousCredentials, IVouched, PasswordCredentials, VouchedCredentials
 from ftpd.testing.login_contract import answer
 from ftpd.values import Peer
 
@@ -42,3 +42,11 @@ def test_anonymous_credentials_are_creds_and_carry_email_and_peer():
 
 def test_what_an_anonymous_client_typed_is_not_in_the_repr():
     assert "hunter2" not in repr(AnonymousCredentials(b"hunter2"))
+
+
+def test_vouched_credentials_have_no_password_and_carry_the_peer():
+    credentials = VouchedCredentials(b"boot", PEER)
+    assert verifyObject(IVouched, credentials)
+    assert (credentials.username, credentials.peer) == (b"boot", PEER)
+    assert not IUsernamePassword.providedBy(credentials)
+    assert repr(credentials) == f"VouchedCredentials(b'boot', {PEER!r})"

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from ftpd.listening import CannotListen
-from ftpd.processes.datagrams import datagram_sockets
+from ftpd.processes.datagrams import DatagramSockets, datagram_sockets
+from ftpd.testing.login_contract import recorded_log
+from ftpd.tftp.settings import TFTPListenSettings
 
 LOOPBACK = "127.0.0.1"
 CLIENTS = 64  # so many, or the kernel's hash could give all to one by chance: 1 in 2**63
@@ -116,3 +118,143 @@ def test_every_ipv6_address_leaves_ipv4_to_others():
     assert {one.getsockname()[1] for one in four} == {six[0].getsockname()[1]}
     for one in (*six, *four):
         one.close()
+
+
+def test_a_port_of_another_server_of_the_same_user_is_not_shared(places):
+    with pytest.raises(CannotListen, match="another program, perhaps another ftpd, listens there already"):
+        datagram_sockets(LOOPBACK, port_of(places), 2)
+
+
+# Over reloads.
+
+
+def listen(port=0, address=LOOPBACK):
+    return TFTPListenSettings(address=address, port=port)
+
+
+def port_of(places):
+    [port] = {place.getsockname()[1] for place in places}
+    return port
+
+
+def are_open(places):
+    return [place.fileno() != -1 for place in places]
+
+
+@pytest.fixture
+def sockets():
+    sockets = DatagramSockets()
+    yield sockets
+    sockets.close()
+
+
+@pytest.fixture
+def given():
+    """A socket as systemd would have opened it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind((LOOPBACK, 0))
+        yield one
+
+
+def test_there_is_a_socket_for_each_worker_of_each_listener(sockets):
+    one, two = sockets.claim([listen(), listen(address="127.0.0.2")], 3)
+    assert [len(set(one)), len(set(two))] == [3, 3]
+    assert [one[0].getsockname()[0], two[0].getsockname()[0]] == ["127.0.0.1", "127.0.0.2"]
+    sockets.keep([one, two])
+
+
+@pytest.mark.parametrize("port", [0, None])
+def test_what_is_open_is_used_again(sockets, port):
+    first = sockets.claim([listen(), listen()], 2)
+    sockets.keep(first)
+    ports = [port_of(places) if port is None else port for places in first]
+    assert sockets.claim([listen(port) for port in ports], 2) == first
+
+
+def test_more_workers_have_more_sockets_on_the_same_port(sockets):
+    [first] = sockets.claim([listen()], 2)
+    sockets.keep([first])
+    [second] = sockets.claim([listen()], 4)
+    sockets.keep([second])
+    assert second[:2] == first
+    assert len(set(second)) == 4
+    assert port_of(second) == port_of(first)
+
+
+def test_fewer_workers_leave_no_socket_that_nobody_reads(sockets):
+    [first] = sockets.claim([listen()], 3)
+    sockets.keep([first])
+    [second] = sockets.claim([listen()], 1)
+    assert second == first[:1]
+    sockets.keep([second])
+    assert are_open(first) == [True, False, False]
+
+
+def test_listeners_that_are_gone_are_closed(sockets):
+    one, two = sockets.claim([listen(), listen()], 2)
+    sockets.keep([one, two])
+    sockets.keep(sockets.claim([listen(port_of(two))], 2))
+    assert [are_open(one), are_open(two)] == [[False, False], [True, True]]
+
+
+def test_a_claim_that_fails_changes_nothing(sockets, given):
+    first = sockets.claim([listen()], 2)
+    sockets.keep(first)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(CannotListen, match="another program"):
+        sockets.claim([listen(), listen(address="127.0.0.3"), listen(given.getsockname()[1])], 3)
+    assert os.listdir("/proc/self/fd") == before
+    assert sockets.claim([listen()], 2) == first
+
+
+def test_what_was_claimed_and_is_not_kept_is_closed(sockets):
+    first = sockets.claim([listen()], 2)
+    sockets.keep(first)
+    more, other = sockets.claim([listen(), listen(address="127.0.0.2")], 3)
+    sockets.keep(first)  # a reload that failed later
+    assert [are_open(more), are_open(other)] == [[True, True, False], [False] * 3]
+
+
+def test_more_workers_than_the_user_may_have_sockets_for_is_a_sentence(sockets, monkeypatch):
+    [first] = sockets.claim([listen()], 1)
+    sockets.keep([first])
+
+    def forbidden(address, port, *, shares):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("ftpd.processes.datagrams._bound", forbidden)
+    with pytest.raises(CannotListen) as caught:
+        sockets.claim([listen()], 2)
+    assert str(caught.value) == (
+        f"Cannot open 127.0.0.1 port {port_of(first)} for more workers than before: Permission denied. With privileges that were given up, that"
+        " needs a restart."
+    )
+
+
+def test_closing_closes_all_and_may_be_done_twice(given):
+    sockets = DatagramSockets([given])
+    [claimed] = sockets.claim([listen(address="127.0.0.2")], 2)
+    sockets.keep([claimed])
+    sockets.close()
+    sockets.close()
+    assert are_open([*claimed, given]) == [False] * 3
+
+
+def test_a_given_socket_serves_all_workers(given):
+    sockets = DatagramSockets([given])
+    assert sockets.claim([listen(given.getsockname()[1])], 3) == [(given,) * 3]
+    sockets.keep([(given,) * 3])
+    assert sockets.claim([listen()], 2) == [(given,) * 2]
+
+
+def test_a_given_socket_that_nobody_names_is_told_once_and_kept(given):
+    sockets = DatagramSockets([given])
+    with recorded_log() as lines:
+        for _ in range(2):
+            sockets.keep([])
+    [line] = lines
+    assert (
+        f"no [[tftp.listeners]] names 127.0.0.1 port {given.getsockname()[1]}, where systemd listens for this server: clients there wait in vain"
+        in line
+    )
+    assert sockets.claim([listen(given.getsockname()[1])], 1) == [(given,)]

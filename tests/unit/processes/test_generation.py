@@ -10,6 +10,7 @@ from ftpd.config.tree import Config
 from ftpd.processes import generation as module
 from ftpd.processes.generation import CannotServe, Generation
 from ftpd.processes.order import Order
+from ftpd.processes.ports import Opened
 from ftpd.schema import ConfigError
 
 SOURCE = Source("ftpd.toml", "/etc/ftpd", "")
@@ -87,7 +88,7 @@ def make(clock, home):
     generations = []
 
     def make_one(count, patience):
-        generations.append(Generation(home, clock, 1, SOURCE, Config(), count, [], patience))
+        generations.append(Generation(home, clock, 1, SOURCE, Config(), count, Opened(), patience))
         return generations[-1]
 
     yield make_one

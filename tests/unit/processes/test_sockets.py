@@ -282,10 +282,17 @@ def test_sockets_for_another_process_are_not_taken(given):
     assert handed_over(given(), LISTEN_FDS="1", LISTEN_PID="1") == ["[] []", "[]"]
 
 
-def test_a_datagram_socket_is_refused():
+def test_a_bound_datagram_socket_is_taken():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind((LOOPBACK, 0))
+        assert handed_over(one, LISTEN_FDS="1") == [f"[('127.0.0.1', {port_of(one)})] [False]", "[]"]
+
+
+def test_a_datagram_socket_without_a_port_is_refused():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         assert handed_over(one, LISTEN_FDS="1", LISTEN_FDNAMES="ftpd.socket") == [
-            "Descriptor 3 (ftpd.socket), handed over by systemd, does not listen for TCP: its unit needs ListenStream= and Accept=no.",
+            "Descriptor 3 (ftpd.socket), handed over by systemd, listens neither for TCP nor for UDP: its unit needs ListenStream= and"
+            " Accept=no, or ListenDatagram=.",
             "[]",
         ]
 
@@ -293,7 +300,8 @@ def test_a_datagram_socket_is_refused():
 def test_a_connection_is_refused(given):
     with socket.create_connection(given().getsockname()) as one:
         assert handed_over(one, LISTEN_FDS="1") == [
-            "Descriptor 3, handed over by systemd, does not listen for TCP: its unit needs ListenStream= and Accept=no.",
+            "Descriptor 3, handed over by systemd, listens neither for TCP nor for UDP: its unit needs ListenStream= and Accept=no, or"
+            " ListenDatagram=.",
             "[]",
         ]
 
@@ -302,7 +310,7 @@ def test_a_unix_socket_is_refused(tmp_path):
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "socket"))
         one.listen()
-        assert "does not listen for TCP" in handed_over(one, LISTEN_FDS="1")[0]
+        assert "listens neither for TCP nor for UDP" in handed_over(one, LISTEN_FDS="1")[0]
 
 
 def test_a_descriptor_that_is_no_socket_is_refused(tmp_path):

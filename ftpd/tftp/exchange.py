@@ -1,0 +1,278 @@
+"""Exchange: what a download and an upload have in common: a client, an account, a line, a clock that runs out, and one end.
+
+Apart from the server, which makes one of a request, and of which it knows only what `Home` says.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ftpd.accounts.limits import Visit
+from ftpd.accounts.rates import Rates, SessionRates, Way
+from ftpd.events import DatagramTransferEnded, Event
+from ftpd.interfaces import IAvatar
+from ftpd.paths import VirtualPath
+from ftpd.spi import Pace, Reactor
+from ftpd.stepping import stepped
+from ftpd.tftp.errors_to_codes import answer_for
+from ftpd.tftp.line import Line
+from ftpd.tftp.wire.options import Terms
+from ftpd.tftp.wire.packets import Request, error, parse_error
+from ftpd.values import Outcome, Peer, SessionRow
+
+__all__ = ["Exchange", "Home", "Visitor"]
+
+NEVER: Final = float("inf")
+
+
+class Home(Protocol):
+    """What an exchange needs of the server."""
+
+    reactor: Reactor
+    rates: Rates
+
+    def over(self, exchange: Exchange, key: Any) -> None:
+        """*exchange*, known as *key*, has ended."""
+
+    def publish(self, event: Event) -> None: ...
+
+
+class Visitor:
+    """Who has sent a request, and what has to be given back when it is over: the login and the place that it has taken."""
+
+    __slots__ = ("_logout", "_visit", "account", "began", "datagram", "files", "key", "peer", "request")
+
+    def __init__(self, key: Any, datagram: bytes, request: Request, peer: Peer, visit: Visit, began: float) -> None:
+        self.key = key
+        self.datagram = datagram
+        self.request = request
+        self.peer = peer
+        self.began = began
+        self._visit = visit
+        self.account: Any = None
+        self.files: Any = None
+        self._logout: Callable[[], object] | None = None
+
+    def logged_in(self, avatar: Any, logout: Callable[[], object]) -> None:
+        """Be *avatar*, an `IAvatar`, from now on."""
+        assert IAvatar.providedBy(avatar)
+        self.account = avatar.account
+        self.files = avatar.files
+        self._logout = logout
+
+    async def take_place(self) -> None:
+        """Count the login, where the account has a limit.  Raises `TooManySessions`."""
+        await self._visit.succeeded(self.account)
+
+    @property
+    def name(self) -> str:
+        """The account's name, empty before the login."""
+        return self.account.name if self.account is not None else ""
+
+    def leave(self) -> None:
+        """Give everything back; may be called twice."""
+        logout, self._logout = self._logout, None
+        if logout is not None:
+            logout()
+        self._visit.close()
+
+
+class Exchange(ABC):
+    """A transfer under way.  `timer.deadline` is when `expired` wants to be called."""
+
+    direction: Way
+    timer: Any
+
+    _log = Logger()
+
+    def __init__(self, home: Home, visitor: Visitor, path: VirtualPath, terms: Terms) -> None:
+        self._home = home
+        self.visitor = visitor
+        self.path = path
+        self._terms = terms
+        self._line: Line
+        self._seconds = home.reactor.seconds
+        self._rates: SessionRates | None = None
+        self._pace: Pace | None = None
+        self.is_over = False
+        self.hold()
+
+    # What the kinds of exchange say of themselves.
+
+    @property
+    @abstractmethod
+    def moved(self) -> int:
+        """Bytes of the file that have reached the other side, headers not counted."""
+
+    @property
+    @abstractmethod
+    def blocks(self) -> int:
+        """Blocks that the other side has acknowledged, or that were taken."""
+
+    @property
+    @abstractmethod
+    def retransmissions(self) -> int:
+        """Packets that were sent again."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int | None:
+        """Bytes that there are to move, headers not counted; None where nobody knows."""
+
+    def attach(self, line: Line) -> None:
+        """Use *line* from now on."""
+        self._line = line
+        line.tell(self)
+
+    @abstractmethod
+    def start(self) -> None:
+        """Answer the request."""
+
+    @abstractmethod
+    def repeated(self) -> None:
+        """The client sent its request again: the answer was lost, or is late."""
+
+    @abstractmethod
+    def received(self, datagram: bytes) -> None:
+        """The client sent *datagram*."""
+
+    @abstractmethod
+    def expired(self, now: float) -> None:
+        """The deadline of `timer` has come."""
+
+    @abstractmethod
+    def free(self) -> None:
+        """Let go of the file."""
+
+    # Line's listener.
+
+    @abstractmethod
+    def writable(self) -> None:
+        """There is room to send again."""
+
+    def broken(self, error: OSError) -> None:
+        """The client's port is closed, or cannot be reached."""
+        self.end(Outcome.PEER_FAULT, f"The client cannot be reached: {error.strerror or error}")
+
+    # Rates.
+
+    def hold(self) -> None:
+        """Go by the rates as they are now."""
+        account = self.visitor.account
+        if self._pace is None and (self._rates is not None or self._home.rates.concern(account)):
+            if self._rates is None:
+                self._rates = self._home.rates.enter(account)
+            self._pace = self._rates.pace(self.direction)
+
+    def slow(self, rate: int) -> None:
+        """Hold it to *rate* bytes a second; 0: no more."""
+        if self._rates is None:
+            self._rates = self._home.rates.enter(self.visitor.account)
+        self._rates.slow(rate)
+        self.hold()
+
+    def describe(self) -> SessionRow:
+        """Return what others see of it."""
+        visitor, now = self.visitor, time.time()
+        peer = visitor.peer
+        began = now - (self._seconds() - visitor.began)
+        return SessionRow(
+            session=peer.session,
+            address=peer.address,
+            port=peer.port,
+            listener=peer.listener,
+            protocol=peer.protocol,
+            since=began,
+            heard=now,
+            account=visitor.name,
+            is_anonymous=visitor.account.is_anonymous,
+            host=visitor.account.host,
+            command=visitor.request.command,
+            direction=self.direction,
+            path=str(self.path),
+            size=self.size,
+            moved=self.moved,
+            transfer_since=began,
+        )
+
+    # The end.
+
+    def fail(self, error: Exception) -> None:
+        """End by a fault of ours, and tell the client."""
+        code, message = answer_for(error)
+        self.refuse(code, message, Outcome.LOCAL_FAULT)
+
+    def refuse(self, code: int, message: str, outcome: Outcome) -> None:
+        """Tell the client that it is over, and end."""
+        if not self.is_over:
+            with suppress(OSError):  # that it cannot be told is not why it ends
+                self._line.send(error(code, message))
+            self.end(outcome, message)
+
+    def told_error(self, datagram: bytes) -> None:
+        """The client sent an ERROR."""
+        code, message = parse_error(datagram)
+        self.end(Outcome.PEER_FAULT, f"The client gave up: error {code} {message}".rstrip())
+
+    def end(self, outcome: Outcome, cause: str = "") -> None:
+        """Be over, once: free everything, and tell the observers."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self.publish_end(outcome, cause)
+        self.close()
+
+    def publish_end(self, outcome: Outcome, cause: str) -> None:
+        """Tell the observers how it went."""
+        visitor = self.visitor
+        self._home.publish(
+            DatagramTransferEnded(
+                peer=visitor.peer,
+                account=visitor.name,
+                is_anonymous=visitor.account.is_anonymous,
+                command=visitor.request.command,
+                direction=self.direction,
+                path=str(self.path),
+                moved=self.moved,
+                seconds=self._seconds() - visitor.began,
+                outcome=outcome,
+                cause=cause,
+                is_ascii=visitor.request.mode.value == "netascii",
+                blocks=self.blocks,
+                retransmissions=self.retransmissions,
+                options=" ".join(f"{name}={value}" for name, value in self._terms.acknowledged.items()),
+            )
+        )
+
+    def close(self) -> None:
+        """Free line, file, login and place."""
+        self._line.close()
+        self.free()
+        self.visitor.leave()
+        self._home.over(self, self.visitor.key)
+
+    def _dispose(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Do what *closing* does with the file; if it fails there is nobody left to be told but the operator."""
+        try:
+            disposing = stepped(closing)
+        except Exception:
+            self._log.failure("closing {path} failed", path=str(self.path))
+        else:
+            if isinstance(disposing, Deferred):
+                disposing.addErrback(lambda failure: self._log.failure("closing {path} failed", failure, path=str(self.path)))
+
+    def _tell(self, datagram: bytes) -> None:
+        """Send *datagram* if there is room; it can be lost on the way as well."""
+        try:
+            self._line.send(datagram)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.broken(error)

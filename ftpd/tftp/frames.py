@@ -1,0 +1,303 @@
+"""Frames: the blocks of a file as datagrams, header and all, ready to be sent.
+
+Apart from the download, which asks for blocks by number.  A file is framed a chunk at a time: read by one system call between headers that
+are there already, and many blocks then leave as one slice.  Chunks of a file that several clients fetch are made once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, TypeAlias
+
+from twisted.internet.defer import Deferred
+
+from ftpd.disks import disk_of
+from ftpd.errors import IntegrityLost, from_oserror
+from ftpd.paths import VirtualPath
+from ftpd.spi import ReadableFile
+
+__all__ = ["FileFrames", "Geometry", "HotFiles"]
+
+HEADER: Final = 4  # bytes before a block's own
+_LOCKSTEP_BYTES: Final = 16 * 1024  # of a chunk where a block at a time is asked for: 5,000 clients need that memory each
+_WINDOW_BYTES: Final = 64 * 1024
+_MOST_BYTES: Final = 256 * 1024  # fits the second level of a processor's cache, from where it is sent
+_MOST_BLOCKS: Final = 1024  # in one preadv: IOV_MAX
+_ROLLOVERS: Final = {
+    rollover: (
+        bytes(number >> 8 for number in range(rollover, 65536)) * 2,
+        bytes(number & 0xFF for number in range(rollover, 65536)) * 2,
+    )
+    for rollover in (0, 1)
+}
+
+Identity: TypeAlias = tuple[str, int, int]
+
+
+class Geometry:
+    """How a file is cut: blocks of *block_size*, for windows of *window*; `per_chunk` blocks are framed at a time.
+
+    *rollover* is the number of the block behind 65535.
+    """
+
+    __slots__ = ("block_size", "key", "numbers", "per_chunk", "rollover", "stride", "window")
+
+    def __init__(self, block_size: int, window: int, rollover: int) -> None:
+        self.block_size = block_size
+        self.window = window
+        self.stride = block_size + HEADER
+        self.rollover = rollover
+        self.numbers = _ROLLOVERS[rollover]
+        wanted = _LOCKSTEP_BYTES if window == 1 else min(_MOST_BYTES, max(_WINDOW_BYTES, 2 * window * self.stride))
+        windows = wanted // (window * self.stride)
+        self.per_chunk = max(1, min(_MOST_BLOCKS, windows * window or wanted // self.stride))
+        self.key = (block_size, self.per_chunk, rollover)
+
+    def headers(self, first: int, count: int) -> tuple[bytes, bytes]:
+        """Return the upper and the lower bytes of the numbers of *count* blocks from *first* on."""
+        highs, lows = self.numbers
+        start = (first - self.rollover) % (65536 - self.rollover)
+        return highs[start : start + count], lows[start : start + count]
+
+
+class _Chunk:
+    """Room for a chunk; `view` is what stands in it, `payloads` the places of its blocks."""
+
+    __slots__ = ("_buffer", "_whole", "is_shared", "payloads", "view")
+
+    def __init__(self, geometry: Geometry, blocks: int) -> None:
+        stride = geometry.stride
+        self.is_shared = False
+        self._buffer = bytearray(blocks * stride)
+        self._buffer[1::stride] = b"\3" * blocks  # DATA
+        self._whole = memoryview(self._buffer)
+        self.payloads = [self._whole[start + HEADER : start + stride] for start in range(0, blocks * stride, stride)]
+        self.view = self._whole
+
+    def number(self, geometry: Geometry, first: int, length: int) -> None:
+        """Make it the chunk of *length* bytes of the file, and so many blocks, from block *first* on."""
+        stride = geometry.stride
+        count = min(geometry.per_chunk, length // geometry.block_size + 1)
+        highs, lows = geometry.headers(first, count)
+        end = count * stride
+        self._buffer[2:end:stride] = highs
+        self._buffer[3:end:stride] = lows
+        self.view = self._whole[: min(end, length + count * HEADER)]
+
+
+class _Shared:
+    """What those have in common who fetch one file in one geometry: `chunks`, and who awaits the one that another brings, by number."""
+
+    __slots__ = ("awaited", "chunks", "users")
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.chunks: dict[int, _Chunk] = {}
+        self.awaited: dict[int, list[Deferred[None]]] = {}
+
+    def bringing(self, index: int) -> Deferred[None]:
+        """Return what fires when chunk *index*, which another is bringing, is there, or fails as that did."""
+        waiting: Deferred[None] = Deferred()
+        self.awaited[index].append(waiting)
+        return waiting
+
+
+class HotFiles:
+    """The chunks of files that several clients fetch, *memory* bytes of them at most; beyond that the least recently used go."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._used = 0
+        self._files: dict[object, _Shared] = {}
+        self._recent: OrderedDict[tuple[object, int], int] = OrderedDict()
+
+    def enter(self, key: object) -> _Shared:
+        """Return what fetchers of *key* share; to be followed by `leave`."""
+        shared = self._files.get(key)
+        if shared is None:
+            shared = self._files[key] = _Shared()
+        shared.users += 1
+        return shared
+
+    def leave(self, key: object) -> None:
+        """One less fetches *key*; with the last its chunks go."""
+        shared = self._files[key]
+        shared.users -= 1
+        if not shared.users:
+            del self._files[key]
+            for index in shared.chunks:
+                self._used -= self._recent.pop((key, index))
+
+    def keep(self, key: object, index: int, chunk: _Chunk) -> None:
+        """Have *chunk* found by the others."""
+        if index in self._files[key].chunks:  # two have read it at the same time
+            return
+        chunk.is_shared = True
+        self._files[key].chunks[index] = chunk
+        size = self._recent[key, index] = len(chunk.view)
+        self._used += size
+        while self._used > self._memory:
+            (oldest, number), size = self._recent.popitem(last=False)
+            del self._files[oldest].chunks[number]
+            self._used -= size
+
+    def find(self, key: object, shared: _Shared, index: int) -> _Chunk | None:
+        chunk = shared.chunks.get(index)
+        if chunk is not None:
+            self._recent.move_to_end((key, index))
+        return chunk
+
+
+class FileFrames:
+    """The frames of *file*, for one download."""
+
+    __slots__ = (
+        "_block_size",
+        "_chunks",
+        "_descriptor",
+        "_disk",
+        "_file",
+        "_geometry",
+        "_hot",
+        "_key",
+        "_path",
+        "_per",
+        "_shared",
+        "_spare",
+        "_stride",
+        "last",
+        "size",
+    )
+
+    def __init__(self, file: ReadableFile, path: VirtualPath, geometry: Geometry, hot: HotFiles) -> None:
+        info = file.info
+        self._file = file
+        self._path = path
+        self._geometry = geometry
+        self._block_size = geometry.block_size
+        self._stride = geometry.stride
+        self._per = geometry.per_chunk
+        self.size: int = info.size
+        self.last: int | None = info.size // geometry.block_size + 1
+        self._descriptor = file.descriptor()
+        self._disk = disk_of(self._descriptor) if self._descriptor is not None else None
+        self._chunks: dict[int, _Chunk] = {}
+        self._spare: _Chunk | None = None
+        self._hot = hot
+        self._key = (info.unique, info.size, info.modified_ns, geometry.key) if info.unique else None
+        self._shared = hot.enter(self._key) if self._key is not None and self.last > 1 else None
+
+    def frames(self, first: int, count: int) -> memoryview | None:
+        """Return the datagrams of *count* blocks from *first* on, or of the first few of them; None: `fetch` them first.
+
+        Blocks more than a window before *first* are wanted no more.  Raises `FileTransferError`.
+        """
+        index, place = divmod(first - 1, self._per)
+        chunk = self._chunks.get(index) or self._turn_to(index, first)
+        if chunk is None:
+            return None
+        start = place * self._stride
+        return chunk.view[start : start + count * self._stride]
+
+    async def fetch(self, first: int, count: int) -> None:
+        """Have the frames of block *first*, and some behind it, ready.  Raises `FileTransferError`.
+
+        Of those who share the file one asks the store, or a boot storm would read each chunk a thousand times.
+        """
+        index = (first - 1) // self._per
+        shared = self._shared
+        if shared is None:
+            await self._bring(index)
+            return
+        while index in shared.awaited:
+            await shared.bringing(index)
+            if self._shared is None or self._find(index) is not None:  # nobody wants it any more, or it is there
+                return
+        waiting = shared.awaited[index] = []
+        try:
+            await self._bring(index)
+        except Exception as error:
+            del shared.awaited[index]
+            for other in waiting:
+                other.errback(error)
+            raise
+        del shared.awaited[index]
+        for other in waiting:
+            other.callback(None)
+
+    async def _bring(self, index: int) -> None:
+        start = index * self._per * self._block_size
+        length = min(self._per * self._block_size, self.size - start)
+        data = memoryview(await self._file.read_at(start, length)) if length else memoryview(b"")
+        while len(data) < length:
+            more = await self._file.read_at(start + len(data), length - len(data))
+            if not more:
+                raise IntegrityLost(self._path)
+            data = memoryview(bytes(data) + more)
+        chunk = self._room(length)
+        for place, begin in zip(chunk.payloads, range(0, length, self._block_size), strict=False):
+            piece = data[begin : begin + self._block_size]
+            place[: len(piece)] = piece
+        self._take(index, chunk, length)
+
+    def close(self) -> None:
+        """Free the memory at once: thousands may end together, long before a collector looks.  May be called twice."""
+        self._chunks.clear()
+        self._spare = None
+        if self._shared is not None:
+            self._shared = None
+            self._hot.leave(self._key)
+
+    def _turn_to(self, index: int, first: int) -> _Chunk | None:
+        """Return chunk *index* where it can be had without a wait, and let go of what lies more than a window before *first*."""
+        self._let_go((first - 1 - self._geometry.window) // self._per)
+        return self._find(index) or (self._read(index) if self._disk is not None else None)
+
+    def _find(self, index: int) -> _Chunk | None:
+        """Return the chunk that another has made."""
+        if self._shared is None:
+            return None
+        chunk = self._hot.find(self._key, self._shared, index)
+        if chunk is not None:
+            self._chunks[index] = chunk
+        return chunk
+
+    def _let_go(self, least: int) -> None:
+        for index in [index for index in self._chunks if index < least]:
+            chunk = self._chunks.pop(index)
+            if not chunk.is_shared:
+                self._spare = chunk
+
+    def _read(self, index: int) -> _Chunk | None:
+        assert self._disk is not None
+        assert self._descriptor is not None
+        start = index * self._per * self._block_size
+        length = min(self._per * self._block_size, self.size - start)
+        chunk = self._room(length)
+        count, rest = divmod(length, self._block_size)
+        places = chunk.payloads[:count]
+        if rest:
+            places.append(chunk.payloads[count][:rest])
+        if places:
+            try:
+                read = self._disk.scatter_cached(self._descriptor, places, start)
+            except OSError as error:
+                raise from_oserror(error, self._path) from error
+            if read is None or read < length:
+                self._spare = chunk
+                return None
+        self._take(index, chunk, length)
+        return chunk
+
+    def _room(self, length: int) -> _Chunk:
+        blocks = min(self._per, length // self._block_size + 1)
+        chunk, self._spare = self._spare, None
+        if chunk is None or len(chunk.payloads) < blocks:
+            chunk = _Chunk(self._geometry, blocks)
+        return chunk
+
+    def _take(self, index: int, chunk: _Chunk, length: int) -> None:
+        chunk.number(self._geometry, index * self._per + 1, length)
+        self._chunks[index] = chunk
+        if self._shared is not None and self._shared.users > 1:
+            self._hot.keep(self._key, index, chunk)

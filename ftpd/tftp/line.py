@@ -1,0 +1,275 @@
+"""Line: the way to one client and back, over a socket of its own or over the listening one.
+
+Apart from the exchange, which knows what to say: here is how it leaves, many blocks at once where the kernel cuts them (UDP segmentation
+offload), and what a socket's errors mean.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, TypeAlias
+
+from twisted.internet.interfaces import IReadWriteDescriptor
+from zope.interface import implementer
+
+from ftpd.spi import Reactor
+from ftpd.tftp.port import RequestPort, let_routers_cut
+
+__all__ = ["ConnectedLine", "Line", "Listener", "SharedLine", "SocketOption", "mtu_block"]
+
+IS_LINUX: Final = sys.platform == "linux"
+_UDP_SEGMENT: Final = 103  # linux/udp.h; Linux 4.18
+_IP_MTU: Final = 14  # linux/in.h
+_IPV6_MTU: Final = 24  # linux/in6.h
+_MOST_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS
+_MOST_BYTES: Final = 65487  # of one call: an IPv4 packet without its headers, less what IPv6's take more
+_HEADERS: Final = {socket.AF_INET: 28, socket.AF_INET6: 48}  # of IP and UDP
+_TFTP_HEADER: Final = 4
+_LEAST_RECEIVED: Final = 1024  # an ACK is 4 bytes, and an ERROR has a message
+_MOST_READ: Final = 64  # datagrams in one turn of the reactor
+_TRIES: Final = 64  # of ports in a range
+_ROOM: Final = 4 * 1024 * 1024  # for a window in the kernel, as far as the system lets us
+
+Address: TypeAlias = tuple[Any, ...]
+SocketOption: TypeAlias = tuple[int, int, int | bytes]
+
+
+class Listener(Protocol):
+    """What a line tells: an exchange."""
+
+    def received(self, datagram: bytes) -> None:
+        """The client sent *datagram*."""
+
+    def writable(self) -> None:
+        """There is room to send again."""
+
+    def broken(self, error: OSError) -> None:
+        """The client cannot be reached; mostly its port is closed."""
+
+
+class Line(Protocol):
+    """The way to one client.  What `send` and `burst` raise is an `OSError`; `BlockingIOError`: call `await_room`, and wait for `writable`."""
+
+    segments: int
+    """How many blocks one `burst` may have; 1: there is no offload."""
+
+    def send(self, datagram: Any) -> object:
+        """Send one datagram."""
+
+    def burst(self, datagrams: Any, size: int) -> object:
+        """Send what *datagrams* has, *size* bytes in each but the last."""
+
+    def tell(self, listener: Listener) -> None:
+        """Tell *listener* what comes, from now on."""
+
+    def await_room(self) -> None: ...
+    def cut_at(self, size: int, receives: int) -> None:
+        """Datagrams have *size* bytes from now on, and those that come *receives* at most."""
+
+    def path_block(self) -> int | None:
+        """Return the largest block that reaches the client in one piece, None where nobody knows."""
+
+    def close(self) -> None: ...
+
+
+@implementer(IReadWriteDescriptor)
+class ConnectedLine:
+    """A socket of its own, connected: the kernel keeps everybody else's datagrams away from it.
+
+    It leaves from *local*, the address that the client has asked, and a port of *ports* (0-0: any); *options* are set before it is bound.
+    Raises `OSError` where there is no port.
+    """
+
+    send: Callable[[Any], object]
+    _listener: Listener
+
+    def __init__(
+        self, reactor: Reactor, local: Address, peer: Address, ports: tuple[int, int], options: Iterable[SocketOption] = ()
+    ) -> None:
+        self.local = local
+        self.peer = peer
+        self._reactor = reactor
+        self._most = _LEAST_RECEIVED
+        self._is_writing = False
+        self.segments = 1
+        self._segment: list[tuple[int, int, bytes]] = []
+        self._socket: socket.socket | None = _connected(local, peer, ports, options)
+        self._descriptor = self._socket.fileno()
+        self.send = self._socket.send
+        self._recv = self._socket.recv
+        self._sendmsg = self._socket.sendmsg
+
+    def tell(self, listener: Listener) -> None:
+        self._listener = listener
+        self._reactor.addReader(self)
+
+    def burst(self, datagrams: Any, size: int) -> object:
+        return self._sendmsg((datagrams,), self._segment)
+
+    def await_room(self) -> None:
+        if not self._is_writing:
+            self._is_writing = True
+            self._reactor.addWriter(self)
+
+    def cut_at(self, size: int, receives: int) -> None:
+        assert self._socket is not None
+        self._most = max(_LEAST_RECEIVED, receives)
+        if self._most > _LEAST_RECEIVED:
+            _make_room(self._socket, socket.SO_RCVBUF)
+        path = self.path_block()
+        if IS_LINUX and path is not None and size <= path + _TFTP_HEADER:
+            self.segments = min(_MOST_SEGMENTS, _MOST_BYTES // size)
+            self._segment = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
+
+    def path_block(self) -> int | None:
+        assert self._socket is not None
+        return mtu_block(self._socket)
+
+    def share_port(self) -> int:
+        """Let other lines that set SO_REUSEADDR answer from the same port, to other clients; return its number."""
+        assert self._socket is not None
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Linux looks at it when the next one is bound
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Free the port; may be called twice."""
+        if self._socket is not None:
+            if hasattr(self, "_listener"):
+                self._reactor.removeReader(self)
+                del self._listener  # it has us: without this each exchange, and its buffers, would wait for the collector
+            if self._is_writing:
+                self._reactor.removeWriter(self)
+            self._socket.close()
+            self._socket = None
+            self._descriptor = -1
+
+    # IReadWriteDescriptor: what the reactor calls.
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        return "tftp"
+
+    def doRead(self) -> None:
+        """Take what is there: one acknowledgement, or the blocks of an upload."""
+        for _ in range(_MOST_READ):
+            try:
+                datagram = self._recv(self._most)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._listener.broken(error)
+                return
+            self._listener.received(datagram)
+            if self._most == _LEAST_RECEIVED or self._descriptor < 0:
+                return
+
+    def doWrite(self) -> None:
+        if self._socket is not None:  # what was read in the same turn may have ended it
+            self._is_writing = False
+            self._reactor.removeWriter(self)
+            self._listener.writable()
+
+    def connectionLost(self, reason: object) -> None:
+        """The reactor met an error, and nothing to read beside it: what it is the socket knows.  It also says so of a line that was closed."""
+        if self._socket is not None:
+            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET
+            self._listener.broken(OSError(number, os.strerror(number)))
+
+
+class SharedLine:
+    """The listening socket, as the way to one of many clients: the port dispatches what they send."""
+
+    segments = 1
+
+    def __init__(self, port: RequestPort, local: Address, peer: Address, ancillary: list[tuple[int, int, bytes]]) -> None:
+        self._port = port
+        self._local = local
+        self._peer = peer
+        self._ancillary = ancillary
+        self._burst = ancillary
+
+    def tell(self, listener: Listener) -> None:
+        """The port knows whose datagrams are whose."""
+
+    def send(self, datagram: Any) -> object:
+        return self._port.sendmsg((datagram,), self._ancillary, 0, self._peer)
+
+    def burst(self, datagrams: Any, size: int) -> object:
+        return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
+
+    def await_room(self) -> None:
+        self._port.await_room(self._peer)
+
+    def cut_at(self, size: int, receives: int) -> None:
+        path = self.path_block()
+        if IS_LINUX and path is not None and size <= path + _TFTP_HEADER:
+            self.segments = min(_MOST_SEGMENTS, _MOST_BYTES // size)
+            self._burst = [*self._ancillary, (socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
+
+    def path_block(self) -> int | None:
+        """Ask by way of a socket that is connected for the moment: the listening one has no path."""
+        try:
+            probe = _connected((*self._local[:1], 0, *self._local[2:]), self._peer, (0, 0))
+        except OSError:
+            return None
+        with probe:
+            return mtu_block(probe)
+
+    def close(self) -> None:
+        """Nothing is its own."""
+
+
+def mtu_block(connected: socket.socket) -> int | None:
+    """Return the largest block that crosses the path of *connected* in one piece, as far as the kernel knows the path; None elsewhere than on Linux."""
+    if not IS_LINUX:
+        return None
+    level, option = (socket.IPPROTO_IPV6, _IPV6_MTU) if connected.family == socket.AF_INET6 else (socket.IPPROTO_IP, _IP_MTU)
+    try:
+        return connected.getsockopt(level, option) - _HEADERS[connected.family] - _TFTP_HEADER
+    except OSError:
+        return None
+
+
+def _connected(local: Address, peer: Address, ports: tuple[int, int], options: Iterable[SocketOption] = ()) -> socket.socket:
+    family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
+    connected = socket.socket(family, socket.SOCK_DGRAM | getattr(socket, "SOCK_NONBLOCK", 0))
+    try:
+        connected.setblocking(False)
+        let_routers_cut(connected)
+        for option in options:
+            connected.setsockopt(*option)
+        _bind(connected, local, ports)
+        connected.connect(peer)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _bind(one: socket.socket, local: Address, ports: tuple[int, int]) -> None:
+    first, last = ports
+    if not last:
+        one.bind((local[0], 0, *local[2:]))
+        return
+    start = random.randrange(first, last + 1)
+    for step in range(min(_TRIES, last - first + 1)):
+        try:
+            one.bind((local[0], first + (start - first + step) % (last - first + 1), *local[2:]))
+        except OSError as error:
+            failed = error
+        else:
+            return
+    raise failed
+
+
+def _make_room(one: socket.socket, option: int) -> None:
+    one.setsockopt(socket.SOL_SOCKET, option, _ROOM)

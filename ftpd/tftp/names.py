@@ -1,0 +1,118 @@
+"""Names: from the name in a request to the path that is meant, for one listener.
+
+Apart from the server, and without a file system: the client's own directory is only named here, whoever has the store looks whether it is there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+import attrs
+
+from ftpd.errors import BadName, NotPermitted
+from ftpd.paths import ROOT, VirtualPath, decode_name
+from ftpd.schema import ConfigError, Problem
+from ftpd.tftp.settings import TFTPListenSettings
+from ftpd.tftp.wire.mapfile import MapFile
+
+__all__ = ["Names", "Resolved", "path_of", "read_map_file"]
+
+_DRIVE: Final = re.compile(r"^[A-Za-z]:(?=/)")  # as in C:/boot/bcd
+_ADDRESSES: Final = 4096  # clients whose root is remembered: finding it takes a microsecond a network
+
+
+@attrs.frozen
+class Resolved:
+    """What a request is about.
+
+    `root` is the directory that the client sees as /, `path` the file below it, `unique` the client's own directory below the root if
+    clients may have some: where it exists it takes the place of the root, and `below(unique)` that of the path.  `name` is what was sent.
+    """
+
+    path: VirtualPath
+    root: VirtualPath
+    unique: VirtualPath | None
+    name: str
+
+    def below(self, directory: VirtualPath) -> VirtualPath:
+        """Return the path with *directory* in the place of the root."""
+        return self.path.below(self.root).under(directory)
+
+
+class Names:
+    r"""The way that a listener's names take: lower case if asked for, the map file's rules, the client's root.
+
+    Without a map file `\` becomes `/`, and a drive letter goes.  With one that is left to its rules: they are written for the names that
+    are sent, and what one refuses with a slash could be spelt with a backslash else.
+
+    *mac_of* returns the MAC address of a client, given its IP address, or None where there is none to be had.
+    """
+
+    def __init__(
+        self,
+        listen: TFTPListenSettings,
+        map_file: MapFile | None = None,
+        mac_of: Callable[[str], str | None] | None = None,
+    ) -> None:
+        self._map_file = map_file
+        self._folds_case = listen.fold_case
+        self._root = VirtualPath.parse(listen.root)
+        self._networks = [(network, VirtualPath.parse(entry.root)) for entry in listen.networks for network in entry.networks]
+        self._network_root = lru_cache(_ADDRESSES)(self._find_root)
+        self._own_name: Callable[[str], str | None] | None = None
+        if listen.unique_root == "address":
+            self._own_name = str
+        elif listen.unique_root == "mac":
+            self._own_name = mac_of
+
+    def resolve(self, name: bytes, *, is_write: bool, address: str) -> Resolved:
+        """Return what is meant by *name* in a request from the IP *address*, which has no zone.
+
+        Raises `NotPermitted` where the map file refuses it, `BadName` where it names no file.
+        """
+        sent = decode_name(name)
+        asked = sent.lower() if self._folds_case else sent
+        if self._map_file is None:
+            asked = _DRIVE.sub("", asked.replace("\\", "/"))
+        else:
+            asked = self._mapped(self._map_file, asked, is_write=is_write, address=address)
+        below = path_of(asked)
+        root = self._network_root(address) if self._networks else self._root
+        own = self._own_name(address) if self._own_name is not None else None
+        return Resolved(below.under(root), root, None if own is None else root.child(own), sent)
+
+    @staticmethod
+    def _mapped(map_file: MapFile, name: str, *, is_write: bool, address: str) -> str:
+        mapped = map_file.apply(name, is_write=is_write, address=address)
+        if mapped.name is None:
+            raise NotPermitted(None, mapped.refusal or None)
+        return mapped.name
+
+    def _find_root(self, address: str) -> VirtualPath:
+        client = ipaddress.ip_address(address)
+        for network, root in self._networks:
+            if client in network:
+                return root
+        return self._root
+
+
+def path_of(name: str) -> VirtualPath:
+    """Return the path of *name* as seen from the root, above which nothing can be named.  Raises `BadName` where it names no file."""
+    path = ROOT.join(name)
+    if path.is_root:
+        raise BadName(None, "No file is named")
+    return path
+
+
+def read_map_file(os_path: str) -> MapFile:
+    """Read the rules in a file of the machine.  Raises `ConfigError` with everything that is wrong with it."""
+    try:
+        with open(os_path, "rb") as file:
+            text = decode_name(file.read())
+    except OSError as error:
+        raise ConfigError([Problem(os_path, "", error.strerror or str(error), "")]) from None
+    return MapFile.parse(text, os_path)

@@ -1,0 +1,251 @@
+"""Opening: from a request to an exchange: the login, the name, the file, the terms.
+
+Apart from the server, which counts and dispatches: here is what a request means, step by step, for one client.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+import attrs
+from twisted.cred.error import LoginFailed as CredLoginFailed
+from twisted.cred.portal import Portal
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from ftpd.errors import FileTransferError, NotFound, NotPermitted, OverQuota, from_oserror
+from ftpd.events import LoginFailed, RequestRefused
+from ftpd.interfaces import IAvatar
+from ftpd.login.credentials import AnonymousCredentials, VouchedCredentials
+from ftpd.paths import VirtualPath, decode_name, encode_name
+from ftpd.spi import ReadableFile
+from ftpd.tftp.download import Download, Frames
+from ftpd.tftp.errors_to_codes import answer_for
+from ftpd.tftp.exchange import Exchange, Home, Visitor
+from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
+from ftpd.tftp.groups import Groups
+from ftpd.tftp.line import IS_LINUX, ConnectedLine, Line, SharedLine
+from ftpd.tftp.multicast_download import MulticastDownload
+from ftpd.tftp.names import Names, Resolved, read_map_file
+from ftpd.tftp.neighbours import Neighbours
+from ftpd.tftp.port import Address, Arrival, RequestPort
+from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
+from ftpd.tftp.stream import StreamFrames, is_streamed, pieces_of
+from ftpd.tftp.timing import Timing
+from ftpd.tftp.upload import Upload
+from ftpd.tftp.virtual import FileRequest, VirtualFile, VirtualFiles
+from ftpd.tftp.window import Receiver, Sender
+from ftpd.tftp.wire.netascii import Encoder
+from ftpd.tftp.wire.options import Ceilings, Terms, agree
+from ftpd.tftp.wire.packets import Mode, Request, error
+from ftpd.values import FileKind, WriteMode
+
+__all__ = ["Opening"]
+
+Route: TypeAlias = tuple[Address, Arrival, RequestPort | None]  # whence a request came, where to, and through what
+Opened: TypeAlias = tuple[Exchange | None, bytes]  # an exchange, or what to answer in its place
+
+_MODES: Final = {"existing": WriteMode.REPLACE, "create": WriteMode.CREATE, "any": WriteMode.REPLACE}
+_ROUTED: Final = frozenset(("blksize", "blksize2"))  # what depends on the way to the client
+
+
+class Opening:
+    """Opens what clients of one listener ask for; *home* is told of it."""
+
+    _log = Logger()
+
+    def __init__(
+        self, home: Home, portal: Portal, settings: TFTPSettings, listen: TFTPListenSettings, files: VirtualFiles | None
+    ) -> None:
+        self._home = home
+        self._portal = portal
+        self._settings = settings
+        self._listen = listen
+        self._files = files
+        self._neighbours = Neighbours()
+        map_file = read_map_file(listen.map_file) if listen.map_file else None
+        self._names = Names(listen, map_file, self._neighbours.mac_of if listen.unique_root == "mac" else None)
+        self._hot = HotFiles(settings.memory)
+        options = settings.options
+        self._ceilings = Ceilings(options.largest_block, options.largest_window, frozenset(options.refuse), options.rollover)
+        self._groups = _groups(home, settings, listen)
+        self._account = encode_name(listen.account)
+
+    def close(self) -> None:
+        """Nothing is to be opened any more; may be called twice."""
+        self._neighbours.close()
+
+    async def open(self, visitor: Visitor, source: Address, arrival: Arrival, port: RequestPort | None) -> Opened:
+        """Return the exchange that *visitor* asks for, attached to a line and not started, or the packet that refuses it."""
+        try:
+            await self._log_in(visitor)
+            found = self._names.resolve(visitor.request.name, is_write=visitor.request.is_write, address=visitor.peer.address)
+            path = await self._place(visitor, found)
+            route = (source, arrival, port)
+            if visitor.request.is_write:
+                return await self._upload(visitor, path, route), b""
+            return await self._download(visitor, found.name, path, route), b""
+        except CancelledError:
+            raise
+        except Exception as refusal:
+            return None, self._refuse(visitor, refusal)
+
+    async def _log_in(self, visitor: Visitor) -> None:
+        peer = visitor.peer
+        credentials: Any = VouchedCredentials(self._account, peer) if self._account else AnonymousCredentials(peer=peer)
+        try:
+            _, avatar, logout = await self._portal.login(credentials, peer, IAvatar)
+        except CredLoginFailed as failure:
+            self._home.publish(
+                LoginFailed(peer=peer, account=self._listen.account or "anonymous", reason=str(failure) or type(failure).__name__)
+            )
+            raise NotPermitted from None
+        visitor.logged_in(avatar, logout)
+        if visitor.account.max_sessions is not None:
+            await visitor.take_place()
+
+    async def _place(self, visitor: Visitor, found: Resolved) -> VirtualPath:
+        """Return the path of the file that is meant: in the client's own directory, where it has one."""
+        if found.unique is not None:
+            with suppress(FileTransferError):
+                if (await visitor.files.stat(found.unique)).kind is FileKind.DIRECTORY:
+                    return found.below(found.unique)
+        return found.path
+
+    def _line(self, route: Route) -> Line:
+        source, arrival, port = route
+        if self._listen.single_port and port is not None:
+            return SharedLine(port, arrival[0], source, arrival[1])
+        try:
+            return ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
+        except OSError as failure:
+            raise from_oserror(failure) from failure
+
+    # Reading.
+
+    async def _download(self, visitor: Visitor, name: str, path: VirtualPath, route: Route) -> Exchange:
+        request = visitor.request
+        file = await self._readable(visitor, name, path)  # before there is a line: most that is asked for in a boot is not there
+        line: Line | None = None
+        frames: Frames | None = None
+        try:
+            line = self._line(route)
+            is_octet = request.mode is Mode.OCTET
+            is_size_known = is_octet and not is_streamed(file)
+            if is_size_known and "multicast" in request.options and self._groups is not None:
+                member = self._member(visitor, path, line, file, self._groups)
+                if member is not None:
+                    line.close()
+                    return member
+            terms = self._terms(request, line, file.info.size if is_size_known else None)
+            geometry = Geometry(terms.block_size, terms.window, terms.rollover)
+            if is_size_known:
+                frames = FileFrames(file, path, geometry, self._hot)
+            else:
+                frames = StreamFrames(pieces_of(file, path), geometry, None if is_octet else Encoder().encode)
+            timer = Sender(
+                terms.window, self._timing(terms), rollover=terms.rollover, has_oack=bool(terms.acknowledged), last=frames.last
+            )
+            exchange = Download(self._home, visitor, path, terms, file, frames, timer)
+        except BaseException:
+            if frames is not None:
+                frames.close()
+            if line is not None:
+                line.close()
+            await file.close()
+            raise
+        exchange.attach(line)
+        return exchange
+
+    def _member(self, visitor: Visitor, path: VirtualPath, line: Line, file: ReadableFile, groups: Groups) -> Exchange | None:
+        """Return the client's part in what goes to a group; None: it gets the file by itself, as if it had not asked for `multicast`."""
+        assert isinstance(line, ConnectedLine)  # there are no groups behind a single port
+        terms = self._terms(visitor.request, line, file.info.size, multicast="")
+        if ":" in line.peer[0] or not groups.can_send(file.info, terms.block_size):
+            return None
+        frames = FileFrames(file, path, Geometry(terms.block_size, terms.window, terms.rollover), self._hot)
+        place = groups.join(file.info, terms.block_size, line.local, line.peer, self._timing(terms))
+        if place is None:
+            frames.close()
+            return None
+        terms = attrs.evolve(terms, acknowledged={**terms.acknowledged, "multicast": place.granted})
+        return MulticastDownload(self._home, visitor, path, terms, file, frames, place)
+
+    async def _readable(self, visitor: Visitor, name: str, path: VirtualPath) -> ReadableFile:
+        if self._files is not None:
+            content = self._files(FileRequest(name, path, visitor.peer, visitor.request.options))
+            if inspect.isawaitable(content):
+                content = await content
+            if content is not None:
+                return VirtualFile(path.name, content)
+        file: ReadableFile = await visitor.files.open_read(path)
+        return file
+
+    # Writing.
+
+    async def _upload(self, visitor: Visitor, path: VirtualPath, route: Route) -> Exchange:
+        mode = _MODES.get(self._listen.write)
+        if mode is None:
+            raise NotPermitted(path, "This server takes no files by TFTP")
+        line = self._line(route)
+        try:
+            exchange = await self._stored_by(visitor, path, line, mode)
+        except BaseException:
+            line.close()
+            raise
+        exchange.attach(line)
+        return exchange
+
+    async def _stored_by(self, visitor: Visitor, path: VirtualPath, line: Line, mode: WriteMode) -> Exchange:
+        terms = self._terms(visitor.request, line, None)
+        largest = self._settings.largest_file or None
+        if largest is not None and (terms.declared_size or 0) > largest:
+            raise OverQuota(path, f"Larger than the {largest} bytes that one file may have")
+        if self._listen.write == "existing":
+            await visitor.files.stat(path)  # NotFound, or what else forbids it
+        file = await visitor.files.open_write(path, mode=mode, expected_size=terms.declared_size)
+        try:
+            ceilings = [ceiling for ceiling in (largest, file.ceiling) if ceiling is not None]
+            timer = Receiver(terms.window, self._timing(terms), rollover=terms.rollover)
+            return Upload(self._home, visitor, file.path, terms, file, timer, min(ceilings, default=None))
+        except BaseException:
+            await file.abandon(keeps=False)
+            raise
+
+    # Terms.
+
+    def _terms(self, request: Request, line: Line, size: int | None, *, multicast: str | None = None) -> Terms:
+        options = request.options
+        fits = self._settings.options.fit_mtu and not _ROUTED.isdisjoint(options)
+        ceilings = self._ceilings
+        if multicast is not None:  # a group goes in lock-step: its clients have no window in common
+            ceilings = attrs.evolve(ceilings, refused=ceilings.refused | {"windowsize"})
+        return agree(request, ceilings, mtu_block=line.path_block() if fits else None, size=size, multicast=multicast)
+
+    def _timing(self, terms: Terms) -> Timing:
+        timeouts = self._settings.timeouts
+        return Timing(timeouts.first, timeouts.longest, timeouts.give_up, terms.timeout)
+
+    # Refusals.
+
+    def _refuse(self, visitor: Visitor, refusal: Exception) -> bytes:
+        is_missing = isinstance(refusal, NotFound)
+        self._home.publish(
+            RequestRefused(
+                peer=visitor.peer,
+                account=visitor.name,
+                command=visitor.request.command,
+                path=decode_name(visitor.request.name),
+                reason=str(refusal),
+                is_missing=is_missing,
+            )
+        )
+        return error(*answer_for(refusal))
+
+
+def _groups(home: Home, settings: TFTPSettings, listen: TFTPListenSettings) -> Groups | None:
+    """Return where groups are made, None where `multicast` is not granted: behind a single port nothing could keep clients apart."""
+    is_granted = settings.multicast.enabled and "multicast" not in settings.options.refuse
+    return Groups(home.reactor, settings.multicast, listen.ports) if is_granted and IS_LINUX and not listen.single_port else None
