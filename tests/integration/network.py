@@ -70,7 +70,7 @@ class Namespace:
         assert done.returncode == 0, (command, done.returncode, done.stdout)
         return done.stdout.decode()
 
-    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
+    def open_socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
         """Make a socket in it; a socket stays where it was made, whatever thread uses it."""
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(self._made, family, kind, protocol).result()
@@ -130,7 +130,7 @@ class Network:
 
     def frames(self) -> socket.socket:
         """Return the far end as a socket that sends and receives whole Ethernet frames."""
-        end = self.client.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003))  # ETH_P_ALL
+        end = self.client.open_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003))  # ETH_P_ALL
         end.bind(("far", 0))
         return end
 
@@ -140,7 +140,7 @@ class Network:
 
     def _join(self, has_client: bool) -> None:
         self.server.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(self.client.process))
-        with self.server.socket() as any_socket:
+        with self.server.open_socket() as any_socket:
             _compute_checksums(any_socket, "near")
         self.server.run("ip", "address", "add", f"{SERVER}/24", "broadcast", BROADCAST, "dev", "near")
         self.server.run("ip", "address", "add", f"{SERVER6}/64", "dev", "near", "nodad")

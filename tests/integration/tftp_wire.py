@@ -265,4 +265,5 @@ def _packet(datagram: bytes) -> Packet:
     (opcode,) = struct.unpack_from(">H", datagram)
     if opcode == OACK:
         return Packet(OACK, 0, datagram[2:])
-    return Packet(opcode, *struct.unpack_from(">H", datagram, 2), datagram[4:])
+    (number,) = struct.unpack_from(">H", datagram, 2)
+    return Packet(opcode, number, datagram[4:])
