@@ -59,6 +59,7 @@ FLOORS = {
     "ftpd.processes": 5,
     "ftpd.tap": 5,
     "ftpd.signals": 5,
+    "ftpd.descriptors": 5,
     "ftpd.checking": 5,
     "ftpd.cli": 5,
     "ftpd.testing": 5,

@@ -22,6 +22,7 @@ from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.rules import warnings_of
 from ftpd.config.source import Overrides, Source
 from ftpd.config.tree import Config, StorageSettings
+from ftpd.descriptors import raise_descriptor_limit
 from ftpd.listening import CannotListen
 from ftpd.paths import encode_name
 from ftpd.schema import ConfigError, FilePath, Unfit
@@ -152,7 +153,8 @@ def _run(
 
 
 def _reactor() -> Any:
-    """Return the process's reactor: ours, where there is epoll and nobody has chosen another."""
+    """Return the process's reactor: ours, where there is epoll and nobody has chosen another.  It may watch as much as the system allows."""
+    raise_descriptor_limit()
     if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
         from ftpd.reactor import install
 

@@ -38,6 +38,10 @@ class Home(Protocol):
     reactor: Reactor
     rates: Rates
 
+    @property
+    def dallies(self) -> bool:
+        """Whether there is time for those whose transfer is over, and whose client may not have heard of it."""
+
     def over(self, exchange: Exchange, key: Any) -> None:
         """*exchange*, known as *key*, has ended."""
 

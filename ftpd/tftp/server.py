@@ -94,6 +94,7 @@ class TFTPServer:
         self._sweeping: DelayedCall | None = None
         self._emptying: list[Deferred[None]] = []
         self._turned_away = 0
+        self.dallies = True
         self._quiet_until = 0.0
         self.taken = 0
         """How many requests have become a session."""
@@ -122,8 +123,16 @@ class TFTPServer:
     # spi.Served.
 
     def drain(self, quiet_seconds: float, words: str = RESTARTING) -> Deferred[None]:
-        """Take no more requests, and let exchanges end: they are short, and quiet ones are repeating what was lost."""
+        """Take no more requests, and let exchanges end: they are short, and quiet ones are repeating what was lost.
+
+        With 0 s nobody waits for clients whose upload is stored and acknowledged.
+        """
         self.door.drain(0, words)
+        if quiet_seconds == 0:
+            self.dallies = False
+            for exchange in list(self._exchanges.values()):
+                if isinstance(exchange, Exchange) and exchange.is_over:
+                    exchange.close()
         self._close_port()
         return self._emptied()
 

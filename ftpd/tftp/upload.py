@@ -70,6 +70,7 @@ class Upload(Exchange):
         self._is_busy = False  # with the disk, which is asked for one thing at a time
         self._is_committing = False
         self._is_stored = False
+        self._has_begun = False  # to send: it has heard the first answer, and a second OACK would be progress to atftp
         self._is_unwanted = False  # it was ended while nobody could take it back
         self._last_number = 0
         self._last_answer = b""
@@ -113,6 +114,7 @@ class Upload(Exchange):
         if size > self._terms.block_size:
             self.refuse(ErrorCode.ILLEGAL_OPERATION, "A block is longer than was agreed", Outcome.PEER_FAULT)
             return
+        self._has_begun = True
         number = datagram[2] << 8 | datagram[3]
         if self._is_stored:
             if number == self._last_number:
@@ -183,9 +185,8 @@ class Upload(Exchange):
             self._answer()
 
     def _answer(self) -> None:
-        taken = self._machine.taken
-        self._most = taken + self._terms.window
-        self._tell(ack(self._machine.acknowledgement) if taken else self._first_answer)
+        self._most = self._machine.taken + self._terms.window
+        self._tell(ack(self._machine.acknowledgement) if self._has_begun else self._first_answer)
 
     def _is_held(self) -> bool:
         """Whether the rate wants us to wait before more is asked for; then that is seen to."""
@@ -280,7 +281,7 @@ class Upload(Exchange):
         self._last_answer = ack(self._last_number)
         self._tell(self._last_answer)
         self.publish_end(Outcome.FINISHED, "")
-        if self._is_unwanted:
+        if self._is_unwanted or not self._home.dallies:
             self.close()
         else:
             self.visitor.leave()  # what stays counts no more: a client may store a file after the other

@@ -16,7 +16,7 @@ import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from tests.integration.live import SECONDS
 
@@ -29,6 +29,7 @@ BROADCAST: Final = "10.69.0.255"
 _CLONE_NEWNET: Final = 0x40000000  # linux/sched.h
 _SIOCETHTOOL: Final = 0x8946  # linux/sockios.h
 _ETHTOOL_STXCSUM: Final = 0x17  # linux/ethtool.h
+Socket: TypeAlias = socket.socket  # by a name that `Namespace.socket` does not hide
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -70,7 +71,7 @@ class Namespace:
         assert done.returncode == 0, (command, done.returncode, done.stdout)
         return done.stdout.decode()
 
-    def open_socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
+    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> Socket:
         """Make a socket in it; a socket stays where it was made, whatever thread uses it."""
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(self._made, family, kind, protocol).result()
@@ -87,7 +88,7 @@ class Namespace:
     def _file(self) -> str:
         return f"/proc/{self._waiting.pid}/ns/net"
 
-    def _made(self, family: int, kind: int, protocol: int) -> socket.socket:
+    def _made(self, family: int, kind: int, protocol: int) -> Socket:
         """Enter it, for good, with the thread that this is called on."""
         namespace = os.open(self._file, os.O_RDONLY)
         try:
@@ -130,7 +131,7 @@ class Network:
 
     def frames(self) -> socket.socket:
         """Return the far end as a socket that sends and receives whole Ethernet frames."""
-        end = self.client.open_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003))  # ETH_P_ALL
+        end = self.client.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003))  # ETH_P_ALL
         end.bind(("far", 0))
         return end
 
@@ -140,7 +141,7 @@ class Network:
 
     def _join(self, has_client: bool) -> None:
         self.server.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(self.client.process))
-        with self.server.open_socket() as any_socket:
+        with self.server.socket() as any_socket:
             _compute_checksums(any_socket, "near")
         self.server.run("ip", "address", "add", f"{SERVER}/24", "broadcast", BROADCAST, "dev", "near")
         self.server.run("ip", "address", "add", f"{SERVER6}/64", "dev", "near", "nodad")

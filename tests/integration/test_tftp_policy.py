@@ -334,7 +334,7 @@ def test_the_answer_leaves_from_the_ipv6_address_that_was_asked(serve_tftp: Serv
     server = serve_tftp({"tftp": {"listeners": [{"address": "::"}]}}, prefix=network.server.prefix)
     (server.files / "file").write_bytes(bytes(600))
     for address in ("::1", SERVER6):
-        wire = connect((address, server.place[1]), opened=network.server.open_socket(socket.AF_INET6))
+        wire = connect((address, server.place[1]), opened=network.server.socket(socket.AF_INET6))
         assert wire.fetch("file") == bytes(600)
         assert wire.peer is not None
         assert wire.peer[0] == address
@@ -344,13 +344,13 @@ def test_the_answer_leaves_from_the_ipv6_address_that_was_asked(serve_tftp: Serv
 def test_a_request_to_everybody_is_ignored(serve_tftp: ServeTftp, network: Network, connect: Connect, everybody: str) -> None:
     server = serve_tftp({"tftp": {"listeners": [{"address": "0.0.0.0"}]}}, prefix=network.server.prefix)
     (server.files / "file").write_bytes(b"content")
-    asking = network.client.open_socket()
+    asking = network.client.socket()
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"far")
     crier = connect((everybody, server.place[1]), opened=asking)
     crier.read("file")
     crier.read("missing")
-    assert connect((SERVER, server.place[1]), opened=network.client.open_socket()).fetch("file") == b"content"
+    assert connect((SERVER, server.place[1]), opened=network.client.socket()).fetch("file") == b"content"
     assert crier.waiting() == []
 
 
@@ -364,8 +364,8 @@ def test_blocks_fit_the_path_unless_the_operator_wants_otherwise(
     )
     (server.files / "file").write_bytes(bytes(100_000))
     place = (SERVER, server.place[1])
-    assert connect(place, opened=network.client.open_socket()).ask_read("file", {"blksize": 8192}) == oack({"blksize": size})
-    fetched = connect(place, opened=network.client.open_socket()).fetch("file", {"blksize": 8192, "windowsize": 4})
+    assert connect(place, opened=network.client.socket()).ask_read("file", {"blksize": 8192}) == oack({"blksize": size})
+    fetched = connect(place, opened=network.client.socket()).fetch("file", {"blksize": 8192, "windowsize": 4})
     assert fetched == bytes(100_000)
 
 

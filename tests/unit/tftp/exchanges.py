@@ -113,6 +113,7 @@ class FakeHome:
         self.events: list[Any] = []
         self.ended: list[Any] = []
         self.logouts = 0
+        self.dallies = True
 
     def over(self, exchange: Any, key: Any) -> None:
         self.ended.append(exchange)

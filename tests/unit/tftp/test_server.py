@@ -332,10 +332,17 @@ def test_drain_ends_with_a_client_that_falls_silent(scene):
 def test_drain_ends_with_an_upload_that_has_dallied(scene):
     scene.port.says(write())
     scene.port.says(data(1, b"all"))
-    drained = scene.server.drain(0)
+    drained = scene.server.drain(60)
     assert not has_fired(drained)
     scene.wait(9)
     assert has_fired(drained)
+    assert scene.is_clean()
+
+
+def test_stop_does_not_wait_for_an_upload_that_dallies(scene):
+    scene.port.says(write())
+    scene.port.says(data(1, b"all"))
+    assert has_fired(scene.server.drain(0))
     assert scene.is_clean()
 
 

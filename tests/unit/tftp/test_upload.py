@@ -277,6 +277,23 @@ def test_client_that_never_begins_hears_the_first_answer_again(home, line, file)
     assert line.taken() == [oack({"blksize": "512"})] * 2
 
 
+def test_gap_before_the_first_block_is_answered_with_ack_0_and_no_second_oack(home, line, file):
+    upload = make_upload(home, line, file, Terms(window=2, acknowledged={"windowsize": "2"}))
+    upload.start()
+    assert line.taken() == [oack({"windowsize": "2"})]
+    upload.received(data(2, bytes(512)))
+    assert line.taken() == [ack(0)]
+
+
+def test_stored_upload_is_over_at_once_where_the_server_stops(home, line, file):
+    upload = make_upload(home, line, file)
+    upload.start()
+    home.dallies = False
+    upload.received(data(1, b"end"))
+    assert line.taken() == [ack(0), ack(1)]
+    assert ended(home).outcome is Outcome.FINISHED
+
+
 def test_repeated_request_repeats_the_first_answer(home, line, file):
     upload = make_upload(home, line, file)
     upload.start()
