@@ -53,8 +53,8 @@ def warnings_of(config: Config, *, has_other_logins: bool = False) -> Iterator[s
 
 
 def _listeners(config: Config) -> Iterator[Problem]:
-    if not config.listen:
-        yield Problem("", "listen", "found none", "there must be at least one [[listen]]")
+    if not (config.listen or config.tftp.listeners):
+        yield Problem("", "listen", "found none", "there must be at least one [[listen]] or [[tftp.listeners]]")
     for index, listener in enumerate(config.listen):
         if ip_address(listener.address) is None:
             yield Problem("", f"listen[{index}].address", f"found {listener.address!r}", "it must be an IP address")

@@ -21,6 +21,7 @@ __all__ = ["FileFrames", "Geometry", "HotFiles"]
 HEADER: Final = 4  # bytes before a block's own
 _LOCKSTEP_BYTES: Final = 16 * 1024  # of a chunk where a block at a time is asked for: 5,000 clients need that memory each
 _WINDOW_BYTES: Final = 64 * 1024
+_LEAST_BLOCKS: Final = 8  # a chunk for each block would be read and numbered more often than sent
 _MOST_BYTES: Final = 256 * 1024  # fits the second level of a processor's cache, from where it is sent
 _MOST_BLOCKS: Final = 1024  # in one preadv: IOV_MAX
 _ROLLOVERS: Final = {
@@ -48,7 +49,8 @@ class Geometry:
         self.stride = block_size + HEADER
         self.rollover = rollover
         self.numbers = _ROLLOVERS[rollover]
-        wanted = _LOCKSTEP_BYTES if window == 1 else min(_MOST_BYTES, max(_WINDOW_BYTES, 2 * window * self.stride))
+        least, blocks = (_LOCKSTEP_BYTES, _LEAST_BLOCKS) if window == 1 else (_WINDOW_BYTES, 2 * window)
+        wanted = min(_MOST_BYTES, max(least, blocks * self.stride))
         windows = wanted // (window * self.stride)
         self.per_chunk = max(1, min(_MOST_BLOCKS, windows * window or wanted // self.stride))
         self.key = (block_size, self.per_chunk, rollover)
@@ -190,7 +192,7 @@ class FileFrames:
     def frames(self, first: int, count: int) -> memoryview | None:
         """Return the datagrams of *count* blocks from *first* on, or of the first few of them; None: `fetch` them first.
 
-        Blocks more than a window before *first* are wanted no more.  Raises `FileTransferError`.
+        Raises `FileTransferError`.
         """
         index, place = divmod(first - 1, self._per)
         chunk = self._chunks.get(index) or self._turn_to(index, first)
@@ -249,8 +251,12 @@ class FileFrames:
             self._hot.leave(self._key)
 
     def _turn_to(self, index: int, first: int) -> _Chunk | None:
-        """Return chunk *index* where it can be had without a wait, and let go of what lies more than a window before *first*."""
-        self._let_go((first - 1 - self._geometry.window) // self._per)
+        """Return chunk *index* where it can be had without a wait, and let go of those before it.
+
+        What was sent is read once more if a client misses it: memory that is used again at once stays in the processor's cache, and that is
+        worth more.  What a store had to be waited for is kept for as long as the client may ask for it again.
+        """
+        self._let_go(index if self._disk is not None else (first - 1 - self._geometry.window) // self._per)
         return self._find(index) or (self._read(index) if self._disk is not None else None)
 
     def _find(self, index: int) -> _Chunk | None:

@@ -160,6 +160,19 @@ class ConnectedLine:
 
     def doRead(self) -> None:
         """Take what is there: one acknowledgement, or the blocks of an upload."""
+        if self._most > _LEAST_RECEIVED:
+            self._read_many()
+            return
+        try:
+            datagram = self._recv(_LEAST_RECEIVED)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._listener.broken(error)
+            return
+        self._listener.received(datagram)
+
+    def _read_many(self) -> None:
         for _ in range(_MOST_READ):
             try:
                 datagram = self._recv(self._most)
@@ -169,7 +182,7 @@ class ConnectedLine:
                 self._listener.broken(error)
                 return
             self._listener.received(datagram)
-            if self._most == _LEAST_RECEIVED or self._descriptor < 0:
+            if self._descriptor < 0:
                 return
 
     def doWrite(self) -> None:

@@ -53,6 +53,14 @@ def test_a_configuration_without_listeners_has_no_tftp():
 # Accounts.
 
 
+def test_a_server_of_tftp_alone_needs_no_ftp_listener():
+    assert problems(attrs.evolve(tftp({}), listen=())) == []
+
+
+def test_a_server_needs_a_listener_of_either():
+    assert problems(Config(listen=())) == [("listen", "found none", "there must be at least one [[listen]] or [[tftp.listeners]]")]
+
+
 def test_a_listener_without_account_needs_anonymous_logins():
     assert problems(tftp({}, anonymous=False)) == [
         (
