@@ -5,7 +5,6 @@ Apart from the folders' own conftest files, which know servers and stores.
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -19,7 +18,6 @@ pytest.register_assert_rewrite("ftpd.testing")  # the contract kits say what the
 TESTS = Path(__file__).parent
 KINDS = ("unit", "contract", "integration", "fuzz")
 IS_CI = bool(os.environ.get("CI"))
-DESCRIPTORS = 400  # from here on what earlier tests left to the collector goes: reactors of their own, three descriptors each, and select() ends at 1023
 MACHINE_LACKS = "machine: "  # begins the reason of a skip that no installation cures: a kernel without openat2, a host without IPv6
 
 # No deadlines: a busy machine is not a bug.  In CI the examples are the same each time, so that red means the change, not luck.
@@ -35,9 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(kind)
 
 
-def pytest_runtest_setup() -> None:
-    if len(os.listdir("/proc/self/fd")) > DESCRIPTORS:
-        gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Let go of what a class's test has made, stores and reactors: pytest keeps its object to the end, and the descriptors with it."""
+    yield
+    instance = getattr(item, "_instance", None)
+    if instance is not None:
+        vars(instance).clear()
 
 
 @pytest.hookimpl(wrapper=True)

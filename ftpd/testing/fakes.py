@@ -17,7 +17,7 @@ from ftpd.paths import VirtualPath
 from ftpd.spi import Directory, Filesystem, ReadableFile, Store, WritableFile
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
-__all__ = ["InlineThreads", "SlowStore", "ThreadedClock", "finish", "spin"]
+__all__ = ["InlineThreads", "SlowStore", "ThreadedClock", "finish", "retire", "spin"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -174,6 +174,13 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
         return result
     coroutine.close()
     raise AssertionError("the coroutine waits for something")
+
+
+def retire(reactor: Any) -> None:
+    """Close what `reactor.run` would have closed of an epoll reactor of the test's own, but for its waker: a thread may still call it."""
+    for reader in reactor.removeAll():
+        reader.connectionLost(None)
+    reactor._poller.close()
 
 
 def spin(reactor: ReactorBase, awaited: Deferred[T] | Coroutine[Any, Any, T], at_most_seconds: float = 30.0) -> T:

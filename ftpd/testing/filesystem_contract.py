@@ -130,10 +130,16 @@ class _Shorthands:
     def _end(self) -> Iterator[None]:
         """Close what a test has opened: a thousand tests hold many descriptors, and select() ends at number 1023."""
         yield
+        self.close_all()
+
+    def close_all(self) -> None:
+        """Close what was opened; to be called by who has to end something behind it, such as threads."""
         for files in self._opened:
             self.run(files.close())
+        self._opened = ()
         if hasattr(self, "_store"):
             self.run(self._store.close())
+            del self._store
 
     def make_store(self) -> Store:
         """Return a new, empty store."""

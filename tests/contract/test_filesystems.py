@@ -78,14 +78,21 @@ class TestLocalInPlace(OnDisk):
     settings: ClassVar[dict[str, Any]] = {"in_place": True}
 
 
+@pytest.fixture(scope="module")
+def reactor() -> EPollReactor:
+    """One for all: each holds descriptors to the end, for a thread may still wake it."""
+    return EPollReactor()  # type: ignore[no-untyped-call]
+
+
 class OnThreads(OnDisk):
     """The same over real threads, with results that really have to be waited for."""
 
     @pytest.fixture(autouse=True)
-    def _reactor(self) -> Iterator[None]:
-        self.reactor = EPollReactor()  # type: ignore[no-untyped-call]
-        self.pool = Pool(self.reactor, "contract", 4)
+    def _threads(self, reactor: EPollReactor) -> Iterator[None]:
+        self.reactor = reactor
+        self.pool = Pool(reactor, "contract", 4)
         yield
+        self.close_all()
         self.pool.close()
 
     def make_store(self) -> Store:

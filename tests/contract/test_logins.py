@@ -25,7 +25,7 @@ from ftpd.login.twisted_plugins import foreign_checker
 from ftpd.paths import decode_name
 from ftpd.schema import FilePath, Seconds
 from ftpd.spi import Threads
-from ftpd.testing.fakes import InlineThreads, spin
+from ftpd.testing.fakes import InlineThreads, retire, spin
 from ftpd.testing.login_contract import AnonymousLoginContract, CertificateLoginContract, PasswordLoginContract, answer
 from ftpd.threads import Pool
 from ftpd.values import ClientCertificate, Peer, TLSFacts
@@ -149,8 +149,7 @@ class TestInRealThreads:
     def reactor(self) -> Iterator[EPollReactor]:
         reactor = EPollReactor()
         yield reactor
-        for reader in reactor.removeAll():
-            reader.connectionLost(None)
+        retire(reactor)
 
     @pytest.fixture
     def pool(self, reactor: EPollReactor) -> Iterator[Pool]:

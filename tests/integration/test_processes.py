@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.tftp_wire import TftpWire
+
 TOP = Path(__file__).parents[2]
 TWISTD_COMMAND = (sys.executable, "-c", "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TOP), "PYTHONUNBUFFERED": "1"}
@@ -222,4 +224,13 @@ def test_the_tac_of_the_docs_runs(start, tmp_path, served):
 def test_the_embedding_example_of_the_docs_runs(start, served):
     process = start(sys.executable, TOP / "docs" / "embed.py", served, 0)
     assert fetch(process.wait_for(r"listening on port (\d+)")[1], "ann", "secret") == "hello"
+    assert process.end() == 0
+
+
+def test_the_tftp_embedding_example_of_the_docs_runs(start, served):
+    process = start(sys.executable, TOP / "docs" / "embed_tftp.py", served, 0)
+    port = int(process.wait_for(r"listening on port (\d+)")[1])
+    for name, content in (("hello", b"Hello 127.0.0.1\n"), ("hello.txt", b"hello")):
+        with TftpWire(("127.0.0.1", port)) as client:
+            assert client.fetch(name) == content
     assert process.end() == 0

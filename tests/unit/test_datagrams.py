@@ -21,7 +21,7 @@ from ftpd.paths import VirtualPath
 from ftpd.schema import ConfigError, FilePath
 from ftpd.service import make_service, unusable_parts
 from ftpd.spi import Served
-from ftpd.testing.fakes import finish, spin
+from ftpd.testing.fakes import finish, retire, spin
 from ftpd.testing.login_contract import recorded_log
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
@@ -37,9 +37,7 @@ REQUEST = FileRequest("grub.cfg", PATH, Peer("192.0.2.1", 2070, "192.0.2.9", 69,
 def reactor():
     reactor = EPollReactor()
     yield reactor
-    for reader in reactor.removeAll():
-        reader.connectionLost(None)
-    reactor._poller.close()
+    retire(reactor)
 
 
 class FakeServer:

@@ -27,7 +27,7 @@ from ftpd.service import Server, make_service, unusable_parts
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.certificates import make_authority, make_certificate
-from ftpd.testing.fakes import spin
+from ftpd.testing.fakes import retire, spin
 from ftpd.threads import Pool
 from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 
@@ -36,10 +36,7 @@ from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 def reactor():
     reactor = EPollReactor()
     yield reactor
-    # What `reactor.run` would have closed.
-    for reader in reactor.removeAll():
-        reader.connectionLost(None)
-    reactor._poller.close()
+    retire(reactor)
 
 
 @pytest.fixture

@@ -8,13 +8,15 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import Unavailable
-from ftpd.testing.fakes import spin
+from ftpd.testing.fakes import retire, spin
 from ftpd.threads import Pool
 
 
 @pytest.fixture
-def reactor() -> EPollReactor:
-    return EPollReactor()  # type: ignore[no-untyped-call]
+def reactor() -> Iterator[EPollReactor]:
+    reactor = EPollReactor()  # type: ignore[no-untyped-call]
+    yield reactor
+    retire(reactor)
 
 
 @pytest.fixture
