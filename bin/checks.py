@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from environment import CHECKOUT, EnvironmentFault, find_or_make
 
@@ -34,6 +36,8 @@ CLIENTS = {
     "/usr/lib/ipxe/qemu/pxe-virtio.rom": "ipxe-qemu",
     "dnsmasq": "dnsmasq-base",
 }
+# A server to compare with, by its path in the Debian package.  It is unpacked and not installed: that would start it, and displace others of its name.
+PEER, PEER_PACKAGE = "usr/sbin/in.tftpd", "tftpd-hpa"
 WORKERS = 4  # a test server and its client keep a core busy; more workers than cores only make time run differently
 TEST_SECONDS = 120  # per test: a hang is a failure with a name, not a job that never ends
 
@@ -47,6 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     if not _have_clients():
         return 1
+    peers = _unpacked_peer(Path(CHECKOUT, ".venv-test", "peers"))
+    os.environ["PATH"] = os.pathsep.join((str(peers), os.environ.get("PATH", os.defpath)))
     processes = min(WORKERS, os.cpu_count() or 1)
     stages = (
         ("lint", "ruff", ("check", ".")),
@@ -77,6 +83,22 @@ def _have_clients() -> bool:
     return not (missing and os.environ.get("CI"))
 
 
+def _unpacked_peer(folder: Path) -> Path:
+    """Unpack the peer below *folder*, unless it is there, or cannot be had; return the directory that it is in."""
+    program = folder / PEER
+    if not program.exists() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        with tempfile.TemporaryDirectory() as packages:
+            _run("apt-get", "--quiet", "download", PEER_PACKAGE, cwd=packages)
+            for package in Path(packages).glob("*.deb"):
+                _run("dpkg-deb", "--extract", str(package), str(folder))
+    return program.parent
+
+
+def _run(*command: str, cwd: str | None = None) -> None:
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(command, cwd=cwd, env=quiet, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
 def _missing() -> dict[str, str]:
     return {
         name: package
@@ -87,6 +109,5 @@ def _missing() -> dict[str, str]:
 
 def _install(packages: Sequence[str]) -> None:
     print(f"== clients: apt-get install {' '.join(packages)}", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        subprocess.run(["apt-get", "--quiet", *command], env=quiet, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        _run("apt-get", "--quiet", *command)

@@ -21,11 +21,11 @@ from ftpd.extensions import gather
 from ftpd.interfaces import IVirtualFiles
 from ftpd.listening import cannot_listen, tell_answering
 from ftpd.schema import ConfigError, Problem
+from ftpd.tftp.names import read_map_file
 from ftpd.tftp.port import bound_socket
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings
 from ftpd.tftp.virtual import FileRequest, VirtualFiles
-from ftpd.tftp.wire.mapfile import MapFile
 
 __all__ = ["DatagramListener", "demand_maps", "make_listeners", "virtual_files"]
 
@@ -141,10 +141,8 @@ def demand_maps(config: Config) -> None:
 
 def _problems_of_map(os_path: str, path: str) -> Iterator[Problem]:
     try:
-        with open(os_path, encoding="utf-8", errors="surrogateescape") as file:
-            MapFile.parse(file.read())
-    except OSError as error:
-        yield Problem("", path, f"{os_path} cannot be read: {error.strerror}", "a map file")
+        read_map_file(os_path)
     except ConfigError as error:
         for problem in error.problems:
-            yield Problem("", path, f"{os_path}, {problem.path}: {problem.found}", problem.allowed)
+            where = f"{os_path}, {problem.path}" if problem.path else os_path
+            yield Problem("", path, f"{where}: {problem.found}", problem.allowed)

@@ -128,7 +128,8 @@ def _bound(settings: ListenSettings) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind((settings.address, settings.port))
+        where = socket.getaddrinfo(settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        bound.bind(where[0][4])  # with its scope, if it has one
         bound.listen(_BACKLOG)
     except OSError:
         bound.close()

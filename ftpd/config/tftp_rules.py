@@ -52,6 +52,8 @@ def tftp_warnings(config: Config) -> Iterator[str]:
         yield f"TFTP has no passwords and no encryption: whoever reaches {where} is let in, and what is sent there can be read on the way"
     for index, listener in enumerate(config.tftp.listeners):
         path = f"tftp.listeners[{index}]"
+        if listener.account and listener.account not in config.accounts:
+            yield f"{listener.label} is {listener.account!r} without a password, and there is no [accounts.{listener.account}]: it may what [account] allows"
         if listener.write in _STORING and not _may_store(config, listener):
             yield f"nobody can store anything on {listener.label}: its account may not, whatever {path}.write says"
         yield from _port_warnings(config.tftp, listener, path)

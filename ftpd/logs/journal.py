@@ -136,7 +136,13 @@ def _transfer(event: TransferEnded) -> Fields:
 
 
 def _datagrams(event: DatagramTransferEnded) -> Fields:
-    return {**_transfer(event), "blocks": event.blocks, "retransmissions": event.retransmissions, "options": event.options}
+    return {
+        **_transfer(event),
+        "blocks": event.blocks,
+        "retransmissions": event.retransmissions,
+        "options": event.options,
+        "granted": f", {event.options}" if event.options else "",  # for the text: most clients ask for none
+    }
 
 
 def _refusal(event: RequestRefused) -> Fields:
@@ -205,7 +211,7 @@ _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
         "transfer-ended",
         LogLevel.info,
         "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}"
-        " ({blocks} blocks, {retransmissions} sent again, {options})",
+        " ({blocks} blocks, {retransmissions} sent again{granted})",
         _datagrams,
     ),
     RequestRefused: ("request-refused", LogLevel.info, "[{session}] {account} {peer} {command} {path} refused: {reason}", _refusal),

@@ -29,6 +29,7 @@ CODES: Final[dict[type[Exception], ErrorCode]] = {
     errors.Busy: ErrorCode.UNDEFINED,
     errors.Unavailable: ErrorCode.UNDEFINED,
     errors.IntegrityLost: ErrorCode.UNDEFINED,
+    errors.TransferCut: ErrorCode.UNDEFINED,
     errors.TooManySessions: ErrorCode.UNDEFINED,
 }
 

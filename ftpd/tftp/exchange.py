@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from ftpd.accounts.limits import Visit
 from ftpd.accounts.rates import Rates, SessionRates, Way
+from ftpd.errors import TransferCut
 from ftpd.events import DatagramTransferEnded, Event
 from ftpd.interfaces import IAvatar
 from ftpd.paths import VirtualPath
@@ -51,7 +52,7 @@ class Home(Protocol):
 class Visitor:
     """Who has sent a request, and what has to be given back when it is over: the login and the place that it has taken."""
 
-    __slots__ = ("_logout", "_visit", "account", "began", "datagram", "files", "key", "peer", "request")
+    __slots__ = ("_logout", "_visit", "account", "answered", "began", "datagram", "files", "key", "peer", "request")
 
     def __init__(self, key: Any, datagram: bytes, request: Request, peer: Peer, visit: Visit, began: float) -> None:
         self.key = key
@@ -59,6 +60,7 @@ class Visitor:
         self.request = request
         self.peer = peer
         self.began = began
+        self.answered = began  # when the request was answered last
         self._visit = visit
         self.account: Any = None
         self.files: Any = None
@@ -209,9 +211,9 @@ class Exchange(ABC):
     # The end.
 
     def fail(self, error: Exception) -> None:
-        """End by a fault of ours, and tell the client."""
+        """End by *error*, a fault of ours unless it says otherwise, and tell the client."""
         code, message = answer_for(error)
-        self.refuse(code, message, Outcome.LOCAL_FAULT)
+        self.refuse(code, message, Outcome.PEER_FAULT if isinstance(error, TransferCut) else Outcome.LOCAL_FAULT)
 
     def refuse(self, code: int, message: str, outcome: Outcome) -> None:
         """Tell the client that it is over, and end."""

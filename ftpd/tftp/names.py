@@ -6,7 +6,9 @@ Apart from the server, and without a file system: the client's own directory is 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+import stat
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
@@ -111,6 +113,8 @@ def path_of(name: str) -> VirtualPath:
 def read_map_file(os_path: str) -> MapFile:
     """Read the rules in a file of the machine.  Raises `ConfigError` with everything that is wrong with it."""
     try:
+        if not stat.S_ISREG(os.stat(os_path).st_mode):  # a FIFO would hang here
+            raise ConfigError([Problem(os_path, "", "Not a regular file", "")])
         with open(os_path, "rb") as file:
             text = decode_name(file.read())
     except OSError as error:

@@ -38,6 +38,7 @@ _SWEEP_SECONDS: Final = (
     0.025  # between two looks for exchanges whose time has run out: a timer for each would cost more than the packets
 )
 _QUIET_SECONDS: Final = 10.0  # between two complaints about requests beyond a limit
+_ANSWER_SECONDS: Final = 0.2  # between two answers to the same request; clients wait for a second and more
 _STOPPING: Final = "The server is shutting down."
 
 
@@ -186,7 +187,7 @@ class TFTPServer:
         if known is not None:
             if known.visitor.datagram == datagram and not (isinstance(known, Exchange) and known.is_over):
                 if isinstance(known, Exchange):
-                    known.repeated()
+                    self._repeat(known)
                 return
             if isinstance(known, _Beginning):
                 return  # one thing after the other: the client will ask again
@@ -202,6 +203,13 @@ class TFTPServer:
             known.received(datagram)
         elif known is None and datagram[:2] in (_DATA, _ACK):
             self._say(error(ErrorCode.UNKNOWN_TRANSFER_ID, "Unknown transfer ID"), source, arrival)
+
+    def _repeat(self, known: Exchange) -> None:
+        """Answer once more, but not as often as anybody sends requests in the client's name."""
+        now = self.reactor.seconds()
+        if now >= known.visitor.answered + _ANSWER_SECONDS:
+            known.visitor.answered = now
+            known.repeated()
 
     def _replace(self, known: Exchange) -> None:
         """The client uses its port for another request: with the one before it is finished."""

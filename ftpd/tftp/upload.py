@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from ftpd.errors import IntegrityLost, OverQuota
+from ftpd.errors import OverQuota, TransferCut
 from ftpd.paths import VirtualPath
 from ftpd.spi import WritableFile
 from ftpd.stepping import stepped
@@ -270,10 +270,10 @@ class Upload(Exchange):
             self._written += len(pending)
 
     def _check_size(self) -> None:
-        """Raise `IntegrityLost` where another size came than was announced (RFC 2349).  Clients that send netascii count in different ways."""
+        """Raise `TransferCut` where another size came than was announced (RFC 2349).  Clients that send netascii count in different ways."""
         declared = self._terms.declared_size
         if declared and self._decoder is None and declared != self._taken:
-            raise IntegrityLost(self.path, f"{declared} bytes were announced (tsize), and {self._taken} came")
+            raise TransferCut(f"{declared} bytes were announced (tsize), and {self._taken} came")
 
     def _stored(self) -> None:
         """Say so, and stay for a while: the acknowledgement may be lost."""

@@ -48,9 +48,7 @@ def use(program: Program, tftp_server: TftpServer, tmp_path: Path) -> Use:
 
 def transferred(server: TftpServer, command: str, remote: str) -> re.Match[str]:
     """Return what the log says of the transfer of *remote*: `options`, and how many packets were sent `again`."""
-    pattern = (
-        rf"{command} /{re.escape(remote)} \d+ bytes [\d.]+ s finished +\(\d+ blocks, (?P<again>\d+) sent again, (?P<options>.*)\)"
-    )
+    pattern = rf"{command} /{re.escape(remote)} \d+ bytes [\d.]+ s finished +\(\d+ blocks, (?P<again>\d+) sent again(?:, )?(?P<options>.*)\)"
     return server.wait_for(pattern)
 
 

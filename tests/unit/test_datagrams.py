@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import attrs
@@ -266,7 +267,12 @@ def test_each_line_that_is_wrong_is_a_problem_of_its_own(tmp_path):
 
 def test_a_map_that_is_not_there_is_a_problem(tmp_path):
     file = tmp_path / "none"
-    assert told(mapped(file)) == [("tftp.listeners[0].map_file", f"{file} cannot be read: No such file or directory")]
+    assert told(mapped(file)) == [("tftp.listeners[0].map_file", f"{file}: No such file or directory")]
+
+
+def test_a_map_that_is_a_fifo_is_a_problem_and_waits_for_nobody(tmp_path):
+    os.mkfifo(tmp_path / "map")
+    assert told(mapped(tmp_path / "map")) == [("tftp.listeners[0].map_file", f"{tmp_path / 'map'}: Not a regular file")]
 
 
 # In the service.

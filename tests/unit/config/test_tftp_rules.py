@@ -57,6 +57,13 @@ def test_a_server_of_tftp_alone_needs_no_ftp_listener():
     assert problems(attrs.evolve(tftp({}), listen=())) == []
 
 
+def test_an_account_without_a_table_of_its_own_is_a_warning():
+    assert warnings(tftp({"name": "boot", "account": "bob"})) == [
+        "boot is 'bob' without a password, and there is no [accounts.bob]: it may what [account] allows"
+    ]
+    assert warnings(tftp({"account": "bob"}, accounts={"bob": AccountSettings()})) == []
+
+
 def test_a_server_needs_a_listener_of_either():
     assert problems(Config(listen=())) == [("listen", "found none", "there must be at least one [[listen]] or [[tftp.listeners]]")]
 

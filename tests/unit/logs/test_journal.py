@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from twisted.logger import Logger, LogLevel, formatEvent
 
 from ftpd.events import (
+    DatagramTransferEnded,
     DataNotResumed,
     Event,
     FileChanged,
@@ -13,6 +15,7 @@ from ftpd.events import (
     LoggedIn,
     LoggedOut,
     LoginFailed,
+    RequestRefused,
     SessionClosed,
     SessionOpened,
     SessionRefused,
@@ -62,6 +65,16 @@ def test_a_transfer_is_one_line_at_info():
     (line,) = lines(transfer())
     assert line["log_level"] is LogLevel.info
     assert formatEvent(line) == "[s1] ann 192.0.2.7:40000 RETR /a b 1000 bytes 0.500 s finished "
+
+
+@pytest.mark.parametrize(
+    ("options", "ending"), [("", "sent again)"), ("blksize=1428 tsize=7", "sent again, blksize=1428 tsize=7)")]
+)
+def test_a_transfer_by_datagrams_tells_blocks_and_what_was_granted_if_anything(options, ending):
+    values = attrs.asdict(transfer(command="RRQ"), recurse=False)
+    (line,) = lines(DatagramTransferEnded(**values, blocks=3, retransmissions=1, options=options))
+    assert formatEvent(line) == f"[s1] ann 192.0.2.7:40000 RRQ /a b 1000 bytes 0.500 s finished  (3 blocks, 1 {ending}"
+    assert line["options"] == options
 
 
 def test_a_transfer_has_the_promised_fields():
@@ -152,6 +165,8 @@ def test_it_wants_no_event_whose_line_nobody_wants():
         DataNotResumed,
         LoginFailed,
         TransferEnded,
+        DatagramTransferEnded,
+        RequestRefused,
     }
     assert Journal(least=LogLevel.info).event_kinds == {
         SessionRefused,
@@ -159,6 +174,8 @@ def test_it_wants_no_event_whose_line_nobody_wants():
         DataNotResumed,
         LoginFailed,
         TransferEnded,
+        DatagramTransferEnded,
+        RequestRefused,
         LoggedIn,
         FileChanged,
     }

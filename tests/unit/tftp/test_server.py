@@ -69,9 +69,16 @@ def test_file_is_stored(scene):
 def test_repeated_request_is_one_session(scene):
     first = blocks_of(CONTENT, 512)[0]
     assert scene.port.says(read()) == [first]
+    scene.wait(0.3)
     assert scene.port.says(read()) == [first]
     assert scene.server.taken == 1
     assert scene.server._visits._sessions == 1
+
+
+def test_request_that_is_repeated_at_once_is_answered_once(scene):
+    first = blocks_of(CONTENT, 512)[0]
+    assert scene.port.says(read()) == [first]
+    assert [scene.port.says(read()) for _ in range(50)] == [[]] * 50
 
 
 def test_same_request_of_another_client_is_another_session(scene):

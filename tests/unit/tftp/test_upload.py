@@ -339,7 +339,7 @@ def test_other_size_than_announced_is_not_stored(home, line, file):
     give(upload, blocks_of(pattern(999), 512))
     assert error_code(line.taken()[-1]) is ErrorCode.UNDEFINED
     event = ended(home)
-    assert (event.outcome, event.cause) == (Outcome.LOCAL_FAULT, "1000 bytes were announced (tsize), and 999 came")
+    assert (event.outcome, event.cause) == (Outcome.PEER_FAULT, "1000 bytes were announced (tsize), and 999 came")
     assert file.end == "abandoned"
 
 
