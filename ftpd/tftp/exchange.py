@@ -60,7 +60,7 @@ class Visitor:
         self.request = request
         self.peer = peer
         self.began = began
-        self.answered = began  # when the request was answered last
+        self.answered = -NEVER  # when the request was last answered once more
         self._visit = visit
         self.account: Any = None
         self.files: Any = None

@@ -75,10 +75,13 @@ def test_repeated_request_is_one_session(scene):
     assert scene.server._visits._sessions == 1
 
 
-def test_request_that_is_repeated_at_once_is_answered_once(scene):
+def test_request_that_is_repeated_without_end_is_answered_five_times_a_second(scene):
     first = blocks_of(CONTENT, 512)[0]
     assert scene.port.says(read()) == [first]
-    assert [scene.port.says(read()) for _ in range(50)] == [[]] * 50
+    for _ in range(3):
+        assert scene.port.says(read()) == [first]
+        assert [scene.port.says(read()) for _ in range(50)] == [[]] * 50
+        scene.wait(0.225)
 
 
 def test_same_request_of_another_client_is_another_session(scene):
