@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ftpd.version import __version__
+
 if TYPE_CHECKING:
     from ftpd.accounts.realm import TransferRealm
     from ftpd.config.load import load_config, parse_config
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from ftpd.paths import VirtualPath
     from ftpd.schema import ConfigError
     from ftpd.service import make_service
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Config",

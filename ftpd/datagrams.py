@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from socket import socket
+from socket import SOCK_DGRAM, socket
 from typing import Any, TypeAlias
 
 from twisted.cred.portal import Portal
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
 from ftpd.accounts.rates import Rates
+from ftpd.binding import bound_to
 from ftpd.config.tree import Config
 from ftpd.events import Events
 from ftpd.extensions import gather
@@ -22,7 +23,6 @@ from ftpd.interfaces import IVirtualFiles
 from ftpd.listening import cannot_listen, tell_answering
 from ftpd.schema import ConfigError, Problem
 from ftpd.tftp.names import read_map_file
-from ftpd.tftp.port import bound_socket
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings
 from ftpd.tftp.virtual import FileRequest, VirtualFiles
@@ -80,7 +80,7 @@ class DatagramListener:
 
 def _bound(settings: TFTPListenSettings) -> socket:
     try:
-        return bound_socket(settings.address, settings.port)
+        return bound_to(settings.address, settings.port, SOCK_DGRAM)
     except OSError as error:
         raise cannot_listen(error, settings.address, settings.port) from error
 

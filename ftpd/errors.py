@@ -28,6 +28,7 @@ __all__ = [
     "Misuse",
     "NeedsProtection",
     "NeedsTLS",
+    "NoFreePort",
     "NoSpace",
     "NotADirectory",
     "NotEmpty",
@@ -36,6 +37,7 @@ __all__ = [
     "NotOffered",
     "NotPermitted",
     "OutOfOrder",
+    "OverLimit",
     "OverQuota",
     "TooManySessions",
     "TransferCut",
@@ -111,6 +113,12 @@ class OverQuota(FileTransferError):
     summary = "Storage allocation exceeded"
 
 
+class OverLimit(FileTransferError):
+    """It is more work than the operator lets one request be; asking again does not help."""
+
+    summary = "More work than this server allows"
+
+
 class BadName(FileTransferError):
     """The name cannot exist in this store."""
 
@@ -132,13 +140,13 @@ class BadOffset(FileTransferError):
 class Busy(FileTransferError):
     """Somebody else is using it; trying again later may work."""
 
-    summary = "In use"
+    summary = "In use; try again later"
 
 
 class Unavailable(FileTransferError):
     """The store did not answer, or the machine lacks a resource; trying again later may work."""
 
-    summary = "Temporarily unavailable"
+    summary = "Temporarily unavailable; try again later"
 
 
 class IntegrityLost(FileTransferError):
@@ -199,6 +207,10 @@ class DataConnectionFailed(Misuse):
     """The data connection could not be opened."""
 
 
+class NoFreePort(DataConnectionFailed):
+    """Every port for data connections is taken at the moment."""
+
+
 class TransferCut(Exception):
     """The data connection broke before the end; the bytes moved so far are in `moved`."""
 
@@ -210,14 +222,14 @@ class TransferCut(Exception):
 _BY_ERRNO: dict[int, tuple[type[FileTransferError], str | None]] = {
     errno.ENOENT: (NotFound, None),
     errno.EEXIST: (AlreadyExists, None),
-    errno.EACCES: (NotPermitted, None),
-    errno.EPERM: (NotPermitted, None),
+    errno.EACCES: (NotPermitted, "Permission denied by the file system of the server"),
+    errno.EPERM: (NotPermitted, "Permission denied by the file system of the server"),
     errno.EROFS: (NotPermitted, "Read-only file system"),
     errno.ENOTDIR: (NotADirectory, None),
     errno.EISDIR: (IsADirectory, None),
     errno.ENOTEMPTY: (NotEmpty, None),
     errno.ENOSPC: (NoSpace, None),
-    errno.EDQUOT: (OverQuota, None),
+    errno.EDQUOT: (OverQuota, "The quota of the file system is used up"),
     errno.EFBIG: (OverQuota, "File too large"),
     errno.ENAMETOOLONG: (BadName, "Name too long"),
     errno.EILSEQ: (BadName, None),

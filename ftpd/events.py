@@ -14,10 +14,12 @@ from ftpd.spi import Observer
 from ftpd.values import Outcome, Peer
 
 __all__ = [
+    "DataFault",
     "DataNotResumed",
     "DatagramTransferEnded",
     "Event",
     "Events",
+    "FaultTolerated",
     "FileChanged",
     "HandshakeFailed",
     "LoggedIn",
@@ -29,6 +31,7 @@ __all__ = [
     "SessionRefused",
     "SizeProbed",
     "TransferEnded",
+    "WrongProtocol",
 ]
 
 
@@ -61,6 +64,13 @@ class SessionClosed(Event):
 
 
 @attrs.frozen(kw_only=True)
+class WrongProtocol(Event):
+    """A client was cut off before a login, since it spoke `protocol`: "HTTP", "RTSP", "SIP", "SMTP", "SSH", "TLS" or "the PROXY protocol"."""
+
+    protocol: str
+
+
+@attrs.frozen(kw_only=True)
 class HandshakeFailed(Event):
     """TLS on the control connection did not come into being; `reason` is for the operator."""
 
@@ -72,6 +82,38 @@ class DataNotResumed(Event):
     """A protected data connection did not resume its control connection's TLS session: told once a session, where it is let pass."""
 
     account: str
+
+
+@attrs.frozen(kw_only=True)
+class DataFault(Event):
+    """A data connection did not come into being, or cannot, in a way that an operator can do something about: NAT, a firewall, a small range.
+
+    `fault` is one of the names in docs/events.md, `reason` and `advice` are sentences for the operator; `address` and `port` are where the
+    connection should have gone, `other` is who connected instead.  Told once in a while for each listener and fault: `times` is how often it
+    has happened since, this time included.
+    """
+
+    fault: str
+    reason: str
+    advice: str
+    address: str
+    port: int
+    other: str = ""
+    times: int = 1
+
+
+@attrs.frozen(kw_only=True)
+class FaultTolerated(Event):
+    """A client did what is wrong, and was served all the same, since it is known as a `device` that does so.
+
+    `fault` is one of the names in docs/devices.md.  Told when it happens for the first time in a session, and at the session's end where it
+    happened again: `times` is how often.
+    """
+
+    account: str
+    device: str
+    fault: str
+    times: int
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +194,9 @@ class RequestRefused(Event):
 class FileChanged(Event):
     """The tree changed other than by a transfer.
 
-    `change` is "removed", "renamed", "directory-made", "directory-removed" or "attributes"; `target` the new name of a rename.
+    `change` is "removed", "renamed", "directory-made", "directory-removed", "attributes", "linked", "copied", "copied-in-part" (what was copied of a
+    directory is whole, and more is missing), "combined" (each source that went is "removed"), "tree-removed" or "tree-removed-in-part" (one event
+    for all that went).  `target` is the new name of a rename or a copy, and what a link leads to.
     """
 
     account: str

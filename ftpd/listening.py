@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from ftpd.binding import bound_to
 from ftpd.config.tree import ListenSettings
 from ftpd.ftp.activeport import forbidden_source_port, tell_of_source_port
 from ftpd.ftp.factory import FTPFactory
@@ -116,25 +117,15 @@ def bound_socket(settings: ListenSettings) -> socket.socket:
     Raises `CannotListen`.
     """
     try:
-        return _bound(settings)
+        one = bound_to(settings.address, settings.port, socket.SOCK_STREAM, socket.SO_REUSEADDR)
     except OSError as error:
         raise cannot_listen(error, settings.address, settings.port) from error
-
-
-def _bound(settings: ListenSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        where = socket.getaddrinfo(settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        bound.bind(where[0][4])  # with its scope, if it has one
-        bound.listen(_BACKLOG)
-    except OSError:
-        bound.close()
-        raise
-    return bound
+        one.listen(_BACKLOG)
+    except OSError as error:
+        one.close()
+        raise cannot_listen(error, settings.address, settings.port) from error
+    return one
 
 
 def cannot_listen(error: OSError, address: str, port: int) -> CannotListen:

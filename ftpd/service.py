@@ -28,7 +28,9 @@ from ftpd.events import Events
 from ftpd.extensions import gather
 from ftpd.ftp.command import Command, CommandTable, table
 from ftpd.ftp.commands import standard_commands
+from ftpd.ftp.datafaults import DataFaults
 from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.digests import Digests
 from ftpd.ftp.factory import FTPFactory
 from ftpd.ftp.protection import SessionContexts
 from ftpd.ftp.settings import FTPSettings
@@ -41,7 +43,7 @@ from ftpd.sites import Sites, make_checkers, make_store
 from ftpd.spi import DataPorts, Observer, Served, State, Store, StoreThreads
 from ftpd.threads import Pool
 from ftpd.transfer import Crews
-from ftpd.values import Account
+from ftpd.values import Account, SessionRow
 
 if TYPE_CHECKING:
     from ftpd.certificates import Certificates
@@ -56,6 +58,7 @@ T = TypeVar("T")
 _STORAGE_THREADS = 16
 _FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
 _SWEEP_SECONDS = 86_400.0
+_TRACES_SECONDS = 5.0  # for the disk to take what is left of traces
 _STOPPING = "The server is shutting down; closing."
 
 
@@ -107,14 +110,19 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, given: _Given) -> Serve
     storage_threads = Pool(reactor, "ftpd-storage", _STORAGE_THREADS)
     proved: Callable[[list[Any]], list[Any]] = certificates.proved if certificates is not None else list
     sites = Sites(config, storage_threads, given.login_threads, given.checkers, proved)
+    events = Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)])
+    faults = DataFaults(events, reactor.seconds)
+    crews = Crews(reactor)
     shared = _Shared(
         sites=sites,
         limits=Limits(config.limits, reactor, given.state),
         rates=Rates(config.rates, reactor, given.state, config.process.count),
-        events=Events([Journal(least=logs.least), *logs.observers, *_find_observers(config)]),
-        data_ports=_make_data_ports(config, reactor, has_told=bool(given.sockets)),
+        events=events,
+        faults=faults,
+        data_ports=_make_data_ports(config, reactor, faults, has_told=bool(given.sockets)),
         commands=_make_commands(config),
-        crews=Crews(reactor),
+        crews=crews,
+        digests=Digests(crews, config.ftp.hashes),
         contexts=certificates.contexts if certificates is not None else _late_contexts(config),
     )
     listeners = [
@@ -123,7 +131,17 @@ def _wired(config: Config, reactor: Any, logs: OpenLogs, given: _Given) -> Serve
     ]
     pools = (storage_threads, given.login_threads)
     datagrams = _make_datagrams(config, shared, given.datagram_sockets, reactor)
-    return Server(listeners, sites.stores, pools, logs, reactor, certificates, shared.rates, config.process.stop, datagrams)
+    server = Server(listeners, sites.stores, pools, logs, reactor, certificates, shared.rates, config.process.stop, datagrams)
+    for listener in listeners:
+        listener.factory.neighbours = partial(_all_rows, server.served, given.state)
+    return server
+
+
+async def _all_rows(served: Iterable[Served], state: State | None) -> Iterable[SessionRow]:
+    """Return the sessions of all processes; of this one as they are now, of others as they told last."""
+    others = () if state is None else await state.sessions()
+    rows = {row.session: row for row in others} | {row.session: row for part in served for row in part.rows()}
+    return rows.values()
 
 
 def _make_datagrams(config: Config, shared: _Shared, sockets: Sequence[socket], reactor: Any) -> Sequence[DatagramListener]:
@@ -342,11 +360,18 @@ class Server(Service):
         finally:
             for listener in self.listeners:
                 listener.factory.data_ports.close()
+                await listener.factory.traces.flush().addTimeout(_TRACES_SECONDS, self._clock, _given_up)
+                listener.factory.traces.close()
+                listener.factory.crews.close()
             for store in self._stores:
                 await store.close()
             for pool in self._pools:
                 pool.close()
             self._logs.close()
+
+
+def _given_up(result: object, seconds: float) -> None:
+    """Leave to itself what takes longer."""
 
 
 @attrs.frozen
@@ -357,9 +382,11 @@ class _Shared:
     limits: Limits
     rates: Rates
     events: Events
+    faults: DataFaults
     data_ports: DataPorts
     commands: CommandTable
     crews: Crews
+    digests: Digests
     contexts: Callable[[ListenSettings], SessionContexts | None]
 
 
@@ -370,6 +397,7 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         limits=shared.limits,
         rates=shared.rates,
         events=shared.events,
+        data_faults=shared.faults,
         data_ports=shared.data_ports,
         commands=shared.commands,
         anonymous_names=config.anonymous.names if config.anonymous.enabled else (),
@@ -379,6 +407,7 @@ def _make_factory(config: Config, listen: ListenSettings, shared: _Shared, react
         is_implicit=listen.implicit_tls,
         hosts=shared.sites.hosts,
         crews=shared.crews,
+        digests=shared.digests,
         reactor=reactor,
     )
     factory.noisy = False  # the listener's own line says where
@@ -390,7 +419,8 @@ def _settings_for(config: Config, listen: ListenSettings) -> FTPSettings:
     rules = attrs.evolve(
         config.ftp.tls, login=listen.tls_login or config.ftp.tls.login, data=listen.tls_data or config.ftp.tls.data
     )
-    return attrs.evolve(config.ftp, tls=rules)
+    external = listen.external_address or config.ftp.passive.external_address
+    return attrs.evolve(config.ftp, tls=rules, passive=attrs.evolve(config.ftp.passive, external_address=external))
 
 
 def _make_commands(config: Config) -> CommandTable:
@@ -400,16 +430,18 @@ def _make_commands(config: Config) -> CommandTable:
         commands = {**standard_commands(), **table(added)}
     except ValueError as error:  # which of two extensions is served must not depend on the names of their files
         raise ConfigError([Problem("", "extensions.directories", str(error), "each command in one extension")]) from error
-    problems = [*_unknown_commands(config, "allow_commands", commands), *_unknown_commands(config, "deny_commands", commands)]
+    lists = {"allow_commands": config.ftp.allow_commands, "deny_commands": config.ftp.deny_commands}
+    lists |= {f"devices[{index}].withhold": entry.withhold for index, entry in enumerate(config.ftp.devices)}
+    problems = [problem for field, names in lists.items() for problem in _unknown_commands(field, names, commands)]
     if problems:
         raise ConfigError(problems)
     return commands
 
 
-def _unknown_commands(config: Config, field: str, commands: CommandTable) -> Iterator[Problem]:
+def _unknown_commands(field: str, listed: Iterable[str], commands: CommandTable) -> Iterator[Problem]:
     """Yield what an operator allows or denies and nobody serves: a slip there would leave open what was to be shut."""
     names = {verb.decode("ascii") for verb in commands} | {"SITE"}
-    for name in getattr(config.ftp, field):
+    for name in listed:
         if name.upper() not in names:
             yield Problem("", f"ftp.{field}", f"there is no command {name!r}", nearest(name.upper(), names))
 
@@ -419,7 +451,9 @@ def _find_observers(config: Config) -> Iterable[Observer]:
     return gather(IEventObserver.providedBy, None, config.extensions.directories)
 
 
-def _make_data_ports(config: Config, reactor: Any, *, has_told: bool) -> DataPortFactory:
+def _make_data_ports(config: Config, reactor: Any, faults: DataFaults, *, has_told: bool) -> DataPortFactory:
     """Make the one owner of the passive ports: two would fight for them."""
     passive, timeouts = config.ftp.passive, config.ftp.timeouts
-    return DataPortFactory(reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port, has_told=has_told)
+    return DataPortFactory(
+        reactor, passive.ports, timeouts.data_connect, config.ftp.active.source_port, has_told=has_told, faults=faults
+    )

@@ -20,8 +20,10 @@ from ftpd.values import (
     Attributes,
     Failures,
     FileInfo,
+    Mark,
     Peer,
     Place,
+    Removed,
     Request,
     SessionRow,
     TransferResult,
@@ -34,17 +36,23 @@ if TYPE_CHECKING:
 __all__ = [
     "Accounts",
     "Clock",
+    "Conversion",
     "DataConnection",
     "DataPort",
     "DataPorts",
     "DelayedCall",
     "Directory",
+    "EnteredFilesystem",
     "Filesystem",
+    "LinkingFilesystem",
+    "MeasuredFilesystem",
     "Observer",
     "Pace",
+    "PatientDataPorts",
     "Pump",
     "Reactor",
     "ReadableFile",
+    "RemovalRules",
     "RowDirectory",
     "RowFormat",
     "Served",
@@ -53,6 +61,8 @@ __all__ = [
     "StoreThreads",
     "StreamedFile",
     "Threads",
+    "TreeFilesystem",
+    "TreeRemoval",
     "Wanted",
     "WritableFile",
 ]
@@ -208,6 +218,66 @@ class Filesystem(Protocol):
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None: ...
     async def close(self) -> None:
         """The session ended: free what is held for it, without waiting for a hung disk; may be called twice."""
+
+
+@runtime_checkable
+class EnteredFilesystem(Protocol):
+    """A filesystem that has a say in what a working directory may be, beyond what `stat` tells."""
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Return where the directory *path* may be entered; raises where it may not."""
+
+
+@runtime_checkable
+class LinkingFilesystem(Filesystem, Protocol):
+    """A filesystem in which symbolic links can be made."""
+
+    async def make_link(self, path: VirtualPath, target: VirtualPath) -> None:
+        """Make *path* a link to *target*, which need not be there.  What is written on the disk leads to it for every program, not only for this store.
+
+        Raises `AlreadyExists`, and `NotPermitted` where the way to *path* leads through a link: then nobody could tell that for all programs.
+        """
+
+
+@runtime_checkable
+class MeasuredFilesystem(Filesystem, Protocol):
+    """A filesystem that knows how much room is left."""
+
+    async def available_bytes(self, path: VirtualPath) -> int:
+        """Return how many bytes more can be stored in the directory *path*; anything else is `NotADirectory`."""
+
+
+class RemovalRules(Protocol):
+    """What the removal of a tree may touch; a store asks it in a thread."""
+
+    def may_enter(self, directory: VirtualPath) -> bool:
+        """Whether what is in *directory* may be seen at all, and so be removed."""
+
+    def may_remove(self, path: VirtualPath, *, is_directory: bool) -> bool: ...
+
+
+class TreeRemoval(Protocol):
+    """The removal of a tree under way.  Nothing is removed but within `next_batch`, which a cancel lets finish."""
+
+    async def next_batch(self) -> Removed:
+        """Remove some entries, for a tenth of a second at most, and tell what became of them.  Not to be called again once it `is_over`.
+
+        Raises only what ends the whole removal; what is gone by then stays gone.
+        """
+
+    async def close(self) -> None:
+        """Free it; may be called twice."""
+
+
+@runtime_checkable
+class TreeFilesystem(Filesystem, Protocol):
+    """A filesystem that removes trees by itself: off the reactor, and never by way of a link."""
+
+    async def remove_tree(self, path: VirtualPath, rules: RemovalRules) -> TreeRemoval:
+        """Begin to remove *path* with all that is in it, as far as *rules* allow; what they do not, or cannot be removed, stays.
+
+        Raises `NotFound`, `NotADirectory`, for a link as well, and `NotPermitted` for the root.
+        """
 
 
 class Store(Protocol):
@@ -412,7 +482,7 @@ class DataPorts(Protocol):
     def listen(self, peer: Peer, *, from_anywhere: bool = False) -> DataPort:
         """Wait for a connection from *peer*'s address (from any, for FXP) on the local address *peer* reached.
 
-        Raises `DataConnectionFailed` where no port is free.
+        Raises `DataConnectionFailed`: `NoFreePort` where no port is free.
         """
 
     def target(self, peer: Peer, address: str, port: int) -> DataPort:
@@ -420,6 +490,14 @@ class DataPorts(Protocol):
 
     def close(self) -> None:
         """Give every port back; may be called twice."""
+
+
+@runtime_checkable
+class PatientDataPorts(Protocol):
+    """What `DataPorts` may be able to do beside: let a session wait until a port is free."""
+
+    def listen_soon(self, peer: Peer, *, from_anywhere: bool = False) -> Awaitable[DataPort]:
+        """Do what `listen` does, once that is possible; raises `NoFreePort` where it is not for some seconds.  The wait may be cancelled."""
 
 
 class Pace(Protocol):
@@ -435,19 +513,41 @@ class Pace(Protocol):
         """Return the seconds after which `take` has something worth a system call."""
 
 
+class Conversion(Protocol):
+    """Turns the bytes of one transfer into others, a piece at a time: TYPE, STRU and MODE are conversions.  Made anew for each transfer.
+
+    What it yields are pieces of some 256 KiB at most, however little goes in.  `TransferCut`, with words for the client, is raised for bytes
+    that cannot be.
+    """
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether it computes for so long that it belongs in a thread: one call of it at a time."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the stream itself has said that it ends here; nothing more is to be read."""
+
+    def convert(self, piece: bytes) -> Iterator[bytes | Mark]: ...
+    def end(self) -> Iterator[bytes | Mark]:
+        """Yield what is left once the source has ended.  Called once, unless `is_complete`; a stream that is not whole is `TransferCut`."""
+
+
 @attrs.frozen
 class Wanted:
     """What a transfer shall move; every pump honours all of it.
 
-    `start` is the first byte's offset in the file.  `ceiling` is the most payload bytes an upload may take before it
-    is :class:`~ftpd.errors.OverQuota`.  `transform` converts the stream (TYPE A): made anew for each transfer, it gives a function
-    from a piece to its converted bytes, called once more with `b""` at the end.
+    `start` is the first byte's offset in the file, `end` the offset behind the last byte of a download, None for its size.  `ceiling` is
+    the most bytes that an upload may add to its file before it is :class:`~ftpd.errors.OverQuota`.  `conversion` stands between the file and
+    the wire; `mark` is told each restart marker of an upload, and the offset in the file up to which all is stored.
     `stall_seconds`: with no byte moved for so long, the peer is at fault.  `pace` holds the transfer to a rate.
     """
 
     start: int = 0
+    end: int | None = None
     ceiling: int | None = None
-    transform: Callable[[bytes], bytes] | None = None
+    conversion: Conversion | None = None
+    mark: Callable[[Mark, int], None] | None = None
     stall_seconds: float = 0.0
     pace: Pace | None = None
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import attrs
 
+from ftpd.errors import FileTransferError
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import Size, setting
 
@@ -21,10 +22,12 @@ __all__ = [
     "Failures",
     "FileInfo",
     "FileKind",
+    "Mark",
     "Outcome",
     "Peer",
     "Permission",
     "Place",
+    "Removed",
     "Request",
     "Rule",
     "SessionRow",
@@ -89,6 +92,15 @@ class WriteMode(enum.Enum):
     UNIQUE = "unique"  # a name nobody has, made from the wanted one; `WritableFile.path` tells it
 
 
+class Removed(NamedTuple):
+    """What one batch of the removal of a tree has done: how much is gone, and for each entry that stays, why (`path` is set)."""
+
+    files: int
+    directories: int
+    kept: tuple[FileTransferError, ...]
+    is_over: bool
+
+
 class Ability(enum.Flag):
     """What a store can do beyond reading and writing whole files; FEAT and SFTP read this."""
 
@@ -97,6 +109,7 @@ class Ability(enum.Flag):
     MODES = enum.auto()
     TIMES = enum.auto()
     RESUME = enum.auto()
+    STAGING = enum.auto()  # a file that is being replaced stands untouched until the new one is whole
 
 
 class Permission(enum.Flag):
@@ -147,7 +160,8 @@ class Account:
 
     `home` is where the session starts, and with `is_confined` also its root.  `rules` are matched against the path that
     the client sees.  The numbers are limits; `None` means none.  `needs_tls` refuses a login in clear, as a wrong password is refused;
-    `needs_private_data` transfers in clear.  `rates` are its own, where it has any.  `host` is the virtual host that the account belongs
+    `needs_private_data` transfers in clear.  `rates` are its own, where it has any.  With
+    `sees_all_sessions` SITE WHO shows everybody's.  `host` is the virtual host that the account belongs
     to, "" for the server's own: the same name there is somebody else.
     """
 
@@ -163,6 +177,7 @@ class Account:
     needs_private_data: bool = False
     host: str = ""
     rates: AccountRates | None = None
+    sees_all_sessions: bool = False
 
 
 @attrs.frozen
@@ -223,6 +238,13 @@ def _is_loopback(address: str) -> bool:
     return not address or ipaddress.ip_address(address).is_loopback
 
 
+@attrs.frozen
+class Mark:
+    """A restart marker that a sender put between the bytes of a file; *text* is its own (RFC 959 3.5)."""
+
+    text: str
+
+
 class Outcome(enum.Enum):
     """How a transfer ended; only FINISHED is a success."""
 
@@ -266,7 +288,8 @@ class SessionRow:
     """One session as others see it (`ftpd who`); times in seconds since the epoch, sizes in bytes.
 
     `account` is empty before the login.  `command` to `transfer_since` are those of the transfer under way, empty or None without one; `size`
-    is None where nobody knows it.  `heard` is when the client last said something, or its last command ended.
+    is None where nobody knows it.  `heard` is when the client last said something, or its last command ended.  `device` is what the client is
+    known as, and `tolerated` the faults of it that were let pass, with their numbers.
     """
 
     session: str
@@ -288,6 +311,8 @@ class SessionRow:
     size: int | None = None
     moved: int = 0
     transfer_since: float | None = None
+    device: str = ""
+    tolerated: str = ""
 
 
 @attrs.frozen

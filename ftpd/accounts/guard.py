@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota
+from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota, Unsupported
 from ftpd.paths import VirtualPath
-from ftpd.spi import Directory, Filesystem, ReadableFile, WritableFile
+from ftpd.spi import (
+    Directory,
+    EnteredFilesystem,
+    Filesystem,
+    LinkingFilesystem,
+    MeasuredFilesystem,
+    ReadableFile,
+    TreeFilesystem,
+    TreeRemoval,
+    WritableFile,
+)
+from ftpd.storage.tree import PortableRemoval
 from ftpd.values import Ability, Account, Attributes, FileInfo, Permission, WriteMode
 
 if TYPE_CHECKING:
@@ -29,6 +40,18 @@ _DELETE: Final = Permission.DELETE.value
 _RENAME: Final = Permission.RENAME.value
 _DIRECTORIES: Final = Permission.DIRECTORIES.value
 _ATTRIBUTES: Final = Permission.ATTRIBUTES.value
+
+# What a refusal tells: which right is missing is the account's own business, and the difference between a typing error and a call to the operator.
+_DENIED: Final = {
+    _LIST: "Permission denied: this account may not see what is here",
+    _READ: "Permission denied: this account may not fetch files here",
+    _CREATE: "Permission denied: this account may not store new files here",
+    _OVERWRITE: "Permission denied: this account may not replace or extend files here",
+    _DELETE: "Permission denied: this account may not delete files here",
+    _RENAME: "Permission denied: this account may not rename here",
+    _DIRECTORIES: "Permission denied: this account may not make or remove directories here",
+    _ATTRIBUTES: "Permission denied: this account may not change modes or times here",
+}
 
 
 class Guard:
@@ -50,6 +73,10 @@ class Guard:
         """Return what the account may do with *path*; MLSD's `perm` fact and FEAT read it."""
         return Permission(self._allowed(path))
 
+    def permits_anywhere(self, permission: Permission) -> bool:
+        """Return whether the account may do *permission* in some place at least; FEAT reads it."""
+        return any(allows & permission.value for allows in (self._root, *(allows for _, allows in self._rules)))
+
     def exceptions(self, directory: VirtualPath) -> Mapping[str, Permission]:
         """Return the entries of *directory* that have a rule of their own: a listing asks once, not for each of its rows."""
         depth = len(directory.parts)
@@ -65,8 +92,13 @@ class Guard:
         So an upload-only directory can itself be seen and entered, and nothing in it can.
         """
         if not self._allowed(path) & (_LIST | _READ) and (path.is_root or not self._allowed(path.parent) & _LIST):
-            raise NotPermitted(path)
+            raise _denied(path, _LIST)
         return await self._files.stat(path)
+
+    async def enter(self, path: VirtualPath) -> None:
+        """Raise what keeps this account out of the directory *path*; where `stat` shows one, only the store can have something to add."""
+        if isinstance(self._files, EnteredFilesystem):
+            await self._files.enter(path)
 
     async def open_directory(self, path: VirtualPath) -> Directory:
         self._demand(path, _LIST)
@@ -75,6 +107,18 @@ class Guard:
     async def open_read(self, path: VirtualPath) -> ReadableFile:
         self._demand(path, _READ)
         return await self._files.open_read(path)
+
+    async def reopen(self, path: VirtualPath, stored: FileInfo) -> ReadableFile:
+        """Open what this login has just stored under *path*, all of it, as *stored* tells: no READ is needed to hear what one has said oneself.
+
+        Raises `NotFound` where another file has the name by now.
+        """
+        file = await self._files.open_read(path)
+        found = file.info
+        if (found.unique, found.size, found.modified_ns) != (stored.unique, stored.size, stored.modified_ns):
+            await file.close()
+            raise NotFound(path)
+        return file
 
     async def open_write(
         self,
@@ -125,12 +169,66 @@ class Guard:
         if any(parts[: len(path.parts)] == path.parts for parts, _ in self._rules for path in (old, new)):
             raise NotPermitted(old, "The access rules of this server name this path")
         if not self._allowed(new) & _OVERWRITE and old != new and await self._exists(new):
-            raise NotPermitted(new)
+            raise _denied(new, _OVERWRITE)
         await self._files.rename(old, new)
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
         self._demand(path, _ATTRIBUTES)
         await self._files.set_attributes(path, changes)
+
+    def demand(self, path: VirtualPath, permission: Permission) -> None:
+        """Raise `NotPermitted` unless all of *permission* is allowed: before what cannot be undone once half of it is done."""
+        missing = permission.value & ~self._allowed(path)
+        if missing:
+            raise _denied(path, missing)
+
+    @property
+    def can_link(self) -> bool:
+        """Whether the store makes symbolic links, and this account may: one that has rules for subtrees may not.
+
+        A link leads to what its own place allows, so it would lead past the rules; and one that does not today may once it is moved.
+        """
+        return not self._rules and Ability.LINKS in self.abilities and isinstance(self._files, LinkingFilesystem)
+
+    @property
+    def can_measure(self) -> bool:
+        """Whether the store knows how much room is left."""
+        return isinstance(self._files, MeasuredFilesystem)
+
+    async def make_link(self, path: VirtualPath, target: VirtualPath) -> None:
+        """Make a symbolic link: CREATE, and no rules but the root's; see `can_link`."""
+        self._demand(path, _CREATE)
+        if self._rules:
+            raise NotPermitted(path, "A link could lead past the access rules of this account")
+        if not isinstance(self._files, LinkingFilesystem):
+            raise Unsupported(path, "There are no symbolic links here")
+        await self._files.make_link(path, target)
+
+    async def available_bytes(self, path: VirtualPath) -> int:
+        """Return what the account can store in the directory *path*, of one file: nothing where it may not store."""
+        allowed = self._allowed(path)
+        if not allowed & (_LIST | _READ | _STORE):
+            raise _denied(path, _LIST)
+        if not isinstance(self._files, MeasuredFilesystem):
+            raise Unsupported(path, "This storage does not tell how much room is left")
+        available = await self._files.available_bytes(path)
+        if not allowed & _STORE:
+            return 0
+        return available if self._largest is None else min(available, self._largest)
+
+    async def remove_tree(self, path: VirtualPath) -> TreeRemoval:
+        """Begin to remove a tree: DIRECTORIES at its top, and then each entry by the rules over it; what these protect stays."""
+        self._demand(path, _DIRECTORIES)
+        if isinstance(self._files, TreeFilesystem):
+            return await self._files.remove_tree(path, self)
+        return await PortableRemoval.begin(self._files, path, self)
+
+    def may_enter(self, directory: VirtualPath) -> bool:
+        """As `spi.RemovalRules`: what the account cannot see in a listing it does not remove unseen."""
+        return bool(self._allowed(directory) & _LIST)
+
+    def may_remove(self, path: VirtualPath, *, is_directory: bool) -> bool:
+        return bool(self._allowed(path) & (_DIRECTORIES if is_directory else _DELETE))
 
     async def close(self) -> None:
         await self._files.close()
@@ -145,7 +243,7 @@ class Guard:
 
     def _demand(self, path: VirtualPath, permission: int) -> None:
         if not self._allowed(path) & permission:
-            raise NotPermitted(path)
+            raise _denied(path, permission)
 
     async def _write_mode(self, path: VirtualPath, mode: WriteMode, offset: int) -> WriteMode:
         """Return the mode for an account that may not both create and overwrite here."""
@@ -154,17 +252,17 @@ class Guard:
             self._demand(path, _CREATE)
             return mode
         if not allowed:
-            raise NotPermitted(path)
+            raise _denied(path, _CREATE)
         if allowed == _OVERWRITE:
             if not await self._exists(path):
-                raise NotPermitted(path)
+                raise _denied(path, _CREATE)
             return mode
         return await self._mode_for_new(path, mode, offset)
 
     async def _mode_for_new(self, path: VirtualPath, mode: WriteMode, offset: int) -> WriteMode:
         # APPEND as CREATE behind the kept part of a cut upload would publish the tail as the whole file.
         if mode is not WriteMode.REPLACE and await self._exists(path):
-            raise NotPermitted(path)
+            raise _denied(path, _OVERWRITE)
         if offset:
             raise BadOffset(path)
         return WriteMode.CREATE
@@ -175,6 +273,11 @@ class Guard:
         except NotFound:
             return False
         return True
+
+
+def _denied(path: VirtualPath, missing: int) -> NotPermitted:
+    """Say which right is missing at *path*, the first where there are several."""
+    return NotPermitted(path, _DENIED[missing & -missing])
 
 
 class GuardedUpload:

@@ -114,6 +114,11 @@ class Rates:
         rate: int = getattr(own, name) or getattr(self._settings, name)
         return rate
 
+    def ceiling(self, account: Account, way: Way) -> int:
+        """Return what one transfer of *account* alone can reach, bytes a second; 0 where only the server's own rate holds it."""
+        scopes: tuple[_Scope, ...] = ("account", "session", "transfer")
+        return min(filter(None, (self.rate(account, scope, way) for scope in scopes)), default=0)
+
     def begin(self, own: Bucket, account: _AccountBuckets, way: Way) -> None:
         """A transfer begins, with a bucket of its *own*, that something limits."""
         if self._shares is not None:
@@ -201,6 +206,10 @@ class SessionRates:
         """Hold this login to *rate* bytes a second each way, transfers under way included, or to its own rate where that is less; 0: no more."""
         self._slowed_to = rate
         self.apply()
+
+    def ceiling(self, way: Way) -> int:
+        """Return what one transfer of this login alone can reach; see `Rates.ceiling`."""
+        return min(filter(None, (self._rates.ceiling(self._account.account, way), self._slowed_to)), default=0)
 
     def apply(self) -> None:
         """Go by the rates as they are now."""

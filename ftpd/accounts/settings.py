@@ -56,6 +56,7 @@ class AccountSettings:
     tls_data: str = setting(
         "allowed", help="Whether its data connections may be in clear where others' may.", choices=("allowed", "required")
     )
+    who: str = setting("own", help="Whose sessions SITE WHO shows: its own, or those of all.", choices=("own", "all"))
     max_sessions: int = setting(0, help="Sessions of the account at a time; 0: any number.", unit="sessions", minimum=0)
     max_file_size: Size = setting(Size(0), help="Largest file that may be stored; 0: any size.", unit="bytes", minimum=0)
     rates: AccountRates = setting(factory=AccountRates, help="How fast it may be, where that is not as in [rates].")
@@ -139,6 +140,7 @@ class _Template:
             home=_filled(self._home, name) if self._is_personal else self._home,
             rules=self._rules,
             may_fxp=self._settings.fxp,
+            sees_all_sessions=self._settings.who == "all",
             needs_tls=self._settings.tls == "required",
             needs_private_data=self._settings.tls_data == "required",
             max_sessions=self._settings.max_sessions or None,

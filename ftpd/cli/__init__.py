@@ -1,4 +1,4 @@
-"""The `ftpd` command: serve, check, passwd, cert, tftp-map, sample, completion, and those of `operating`, which ask a running server.
+"""The `ftpd` command: serve, check, doctor, conformance, replay, passwd, cert, tftp-map, sample, completion, and those of `operating`, which ask a running server.
 
 Apart from what the commands do: they import that when they run, so that help and completion cost no more than click itself.
 Exit codes: 0 for success, also when a signal ends the server; 1 for a failure at run time; 2 for a wrong command line or configuration.
@@ -12,8 +12,11 @@ import sys
 import click
 
 from ftpd import __version__
+from ftpd.cli.conformance import conformance
+from ftpd.cli.doctor import doctor
 from ftpd.cli.endings import EXIT_CODES, refuse, told
 from ftpd.cli.operating import COMMANDS
+from ftpd.cli.replay import replay
 
 __all__ = ["main"]
 
@@ -200,5 +203,5 @@ def _asked_password(from_stdin: bool) -> str:
     return password
 
 
-for command in COMMANDS:
+for command in (doctor, conformance, replay, *COMMANDS):
     main.add_command(command)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-import select
 import signal
 import socket
 import sys
@@ -25,6 +24,7 @@ from ftpd.config.tree import Config, StorageSettings
 from ftpd.descriptors import raise_descriptor_limit
 from ftpd.listening import CannotListen
 from ftpd.paths import encode_name
+from ftpd.reactor import chosen_reactor
 from ftpd.schema import ConfigError, FilePath, Unfit
 from ftpd.service import Server, make_service
 from ftpd.signals import Ending, Signals
@@ -84,7 +84,8 @@ def _run_fleet(source: Source, config: Config) -> int:
     from ftpd.processes.fleet import Fleet
     from ftpd.processes.generation import CannotServe
 
-    reactor = _reactor()
+    raise_descriptor_limit()
+    reactor = chosen_reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     _warn(config)
     errors: list[Exception] = []
@@ -133,7 +134,8 @@ def _run(
     config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None, *, has_late_tls: bool = False
 ) -> int:
     """Run the server in this process until SIGTERM or SIGINT.  Raises `ConfigError`."""
-    reactor = _reactor()
+    raise_descriptor_limit()
+    reactor = chosen_reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     server = make_service(config, reactor, checkers=checkers, has_late_tls=has_late_tls)
     _warn(config)
@@ -150,18 +152,6 @@ def _run(
     gc.enable()
     reactor.run()
     return 0
-
-
-def _reactor() -> Any:
-    """Return the process's reactor: ours, where there is epoll and nobody has chosen another.  It may watch as much as the system allows."""
-    raise_descriptor_limit()
-    if "twisted.internet.reactor" not in sys.modules and hasattr(select, "epoll"):
-        from ftpd.reactor import install
-
-        install()
-    from twisted.internet import reactor
-
-    return reactor
 
 
 def _announce(server: Server, config: Config, user: str, password: str, fingerprint: str) -> None:

@@ -85,7 +85,8 @@ def _who(row: SessionRow, view: View) -> tuple[str, str, str, str]:
 
 def _doing(row: SessionRow, tail: str, room: int | None, view: View) -> str:
     if not row.command:
-        return f"idle {duration(view.now - row.heard)}" if row.account else "not logged in"
+        doing = f"idle {duration(view.now - row.heard)}" if row.account else "not logged in"
+        return f"{doing} ({row.device}: {row.tolerated})" if row.tolerated else doing
     path = visible(row.path)
     if room is not None:
         least = _LEAST_PATH if tail else _LEAST_PATH_ALONE

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Protocol
 
-__all__ = ["Place", "collide", "ip_address", "is_loopback"]
+from ftpd.config.tree import Config
+from ftpd.ftp.settings import REACHED
+
+__all__ = ["Place", "collide", "external_addresses", "ip_address", "is_loopback"]
 
 
 class Place(Protocol):
@@ -29,6 +32,15 @@ def is_loopback(text: str) -> bool:
     """Whether *text* is an address that no other machine reaches."""
     address = ip_address(text)
     return address is not None and address.is_loopback
+
+
+def external_addresses(config: Config) -> dict[str, str]:
+    """Return every address and name that PASV may announce in the place of the one that a client reached, by its dotted path."""
+    passive = config.ftp.passive
+    found = {"ftp.passive.external_address": passive.external_address}
+    found |= {f"ftp.passive.networks[{index}].external_address": own.external_address for index, own in enumerate(passive.networks)}
+    found |= {f"listen[{index}].external_address": listener.external_address for index, listener in enumerate(config.listen)}
+    return {path: text for path, text in found.items() if text not in ("", REACHED)}
 
 
 def collide(one: Place, other: Place) -> bool:

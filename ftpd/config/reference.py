@@ -18,7 +18,7 @@ import attrs
 
 from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.tree import Config, HostSettings, LoginSettings, StorageSettings
-from ftpd.ftp.settings import NetworkProtectionSettings
+from ftpd.ftp.settings import DeviceSettings, NetworkProtectionSettings, PassiveNetworkSettings, TraceSettings
 from ftpd.schema import FORMS, FilePath
 from ftpd.tftp.settings import TFTPListenSettings, TFTPNetworkSettings
 from ftpd.tls.settings import CertificateSettings
@@ -29,8 +29,11 @@ _WIDTH = 120
 _REPEAT = "The table may be repeated for more."
 _EXAMPLES = {
     CertificateSettings: CertificateSettings(chain=FilePath("fullchain.pem"), key=FilePath("privkey.pem")),
+    DeviceSettings: DeviceSettings(device="scanner", networks=(ipaddress.ip_network("10.0.0.0/8"),)),
+    TraceSettings: TraceSettings(directory=FilePath("/var/lib/ftpd/traces"), accounts=("scanner",)),
     HostSettings: HostSettings(names=("ftp.example.com",)),
     NetworkProtectionSettings: NetworkProtectionSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),)),
+    PassiveNetworkSettings: PassiveNetworkSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),)),
     TFTPListenSettings: TFTPListenSettings(account="boot"),
     TFTPNetworkSettings: TFTPNetworkSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),), root="/other"),
 }

@@ -6,10 +6,12 @@ Apart from reading, so that they hold for a tree that a program built as well.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
-from ftpd.config.addresses import collide, ip_address, is_loopback
+from ftpd.config.addresses import collide, external_addresses, ip_address, is_loopback
 from ftpd.config.tftp_rules import tftp_problems, tftp_warnings
 from ftpd.config.tree import Config
 from ftpd.errors import BadArgument
@@ -18,6 +20,8 @@ from ftpd.hostnames import canonical_name
 from ftpd.schema import Problem
 
 __all__ = ["problems_of", "warnings_of"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")  # what a resolver can be asked for; IDNs as xn--
 
 
 def problems_of(config: Config) -> Iterator[Problem]:
@@ -29,6 +33,8 @@ def problems_of(config: Config) -> Iterator[Problem]:
     yield from _logins(config)
     yield from _protection(config)
     yield from _hosts(config)
+    yield from _devices(config)
+    yield from _traces(config)
     yield from tftp_problems(config)
     if "\n" in config.ftp.greeting or "\r" in config.ftp.greeting:
         yield Problem("", "ftp.greeting", "found a line end", "it must be one line")
@@ -104,6 +110,30 @@ def _protection(config: Config) -> Iterator[Problem]:
                 yield Problem("", f"{path}.{field}", "TLS is required, and there is no certificate", "see tls.certificates")
 
 
+def _devices(config: Config) -> Iterator[Problem]:
+    for index, entry in enumerate(config.ftp.devices):
+        if not (entry.networks or entry.accounts):
+            yield Problem(
+                "",
+                f"ftp.devices[{index}]",
+                "found neither networks nor accounts",
+                "say whose it is; 0.0.0.0/0 and ::/0 are everybody",
+            )
+
+
+def _traces(config: Config) -> Iterator[Problem]:
+    for index, entry in enumerate(config.ftp.traces):
+        if not entry.directory:
+            yield Problem("", f"ftp.traces[{index}].directory", "missing", "where the traces are written")
+        if not (entry.networks or entry.accounts):
+            yield Problem(
+                "",
+                f"ftp.traces[{index}]",
+                "found neither networks nor accounts",
+                "say whose sessions; 0.0.0.0/0 and ::/0 are everybody's",
+            )
+
+
 def _accounts(config: Config) -> Iterator[tuple[str, AccountSettings]]:
     """Yield every table of an account and its path, those of virtual hosts included."""
     yield "account", config.account
@@ -163,14 +193,28 @@ def _data_channels(config: Config) -> Iterator[Problem]:
         yield Problem("", "ftp.passive.ports", f"found {passive.ports[0]}-{passive.ports[1]}", "the lower port comes first")
     if passive.external_address and not passive.enabled:
         yield Problem("", "ftp.passive.external_address", "set although ftp.passive.enabled is false", "leave one of them out")
-    external = ip_address(passive.external_address)
-    if external is not None and external.version != 4:
-        yield Problem("", "ftp.passive.external_address", f"found {external}", "PASV can only announce IPv4; EPSV needs no address")
+    yield from _external_addresses(config)
     if not passive.enabled and not active.enabled:
         yield Problem("", "ftp.active.enabled", "active and passive mode are both off", "no file could ever be moved")
     for index, listener in enumerate(config.listen):
         if passive.enabled and passive.ports[0] <= listener.port <= passive.ports[1]:
             yield Problem("", "ftp.passive.ports", f"the range contains port {listener.port} of listen[{index}]", "keep them apart")
+
+
+def _external_addresses(config: Config) -> Iterator[Problem]:
+    for index, own in enumerate(config.ftp.passive.networks):
+        if not own.networks:
+            yield Problem("", f"ftp.passive.networks[{index}].networks", "found none", "the networks of the clients")
+        if not own.external_address:
+            yield Problem("", f"ftp.passive.networks[{index}].external_address", "found none", 'an address, a name, or "reached"')
+    for path, text in external_addresses(config).items():
+        address = ip_address(text)
+        if address is not None and address.version != 4:
+            yield Problem("", path, f"found {address}", "PASV can only announce IPv4; EPSV needs no address")
+        elif address is not None and (address.is_unspecified or address.is_multicast):
+            yield Problem("", path, f"found {address}", "an address that clients can connect to")
+        elif address is None and not _NAME.fullmatch(text):
+            yield Problem("", path, f"found {text!r}", "an IPv4 address or a DNS name")
 
 
 def _commands(config: Config) -> Iterator[Problem]:

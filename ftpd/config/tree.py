@@ -54,6 +54,7 @@ class ListenSettings:
     tls_data: str = setting(
         "", help="As ftp.tls.data, for this listener; empty: as there.", choices=("", "off", "allowed", "required")
     )
+    external_address: str = setting("", help="As ftp.passive.external_address, for this listener; empty: as there.")
     old_devices: bool = setting(
         False, help="Take TLS 1.0 and weak ciphers here, for devices that know nothing newer; give them a listener of their own."
     )

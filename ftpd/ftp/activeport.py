@@ -16,9 +16,11 @@ from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.appointment import Appointment
+from ftpd.ftp.datafaults import DataFaults, Fault
 from ftpd.ftp.deadlines import Deadlines
 from ftpd.spi import Reactor
 from ftpd.transfer.descriptor import SocketConnection
+from ftpd.values import Peer
 
 __all__ = ["ActivePort", "Origin", "forbidden_source_port", "tell_of_source_port"]
 
@@ -26,6 +28,14 @@ __all__ = ["ActivePort", "Origin", "forbidden_source_port", "tell_of_source_port
 # 28,000 transfers in a minute none is (TIME_WAIT; datapath measurements).  Python has no name for it.
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 _FORBIDDEN: Final = (errno.EACCES, errno.EPERM)  # below 1024 without CAP_NET_BIND_SERVICE; systemd's SocketBindDeny=
+_UNREACHED: Final = (  # what the network says, and not this machine; EPERM is a firewall of its own
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EPERM,
+    errno.ETIMEDOUT,
+)
 _NOT_TO_BE_HAD: Final = (*_FORBIDDEN, errno.EADDRINUSE, errno.EADDRNOTAVAIL)  # or now, for this peer
 
 
@@ -76,15 +86,19 @@ def tell_of_source_port(log: Logger, port: int, error: OSError) -> None:
 
 
 class ActivePort:
-    """A `spi.DataPort`: *address* and *port*, to be connected to once.  It is in *connecting* while that is under way."""
+    """A `spi.DataPort`: *address* and *port*, to be connected to once for *peer*.
+
+    It is in *connecting* while that is under way.  That it fails is told to *faults*.
+    """
 
     __slots__ = (
         "_appointment",
         "_connecting",
         "_connection",
+        "_faults",
         "_is_used",
-        "_local_address",
         "_origin",
+        "_peer",
         "_reactor",
         "address",
         "port",
@@ -93,16 +107,18 @@ class ActivePort:
     def __init__(
         self,
         reactor: Reactor,
-        local_address: str,
+        peer: Peer,
         origin: Origin,
         address: str,
         port: int,
         deadlines: Deadlines,
         connecting: set[ActivePort],
+        faults: DataFaults,
     ) -> None:
         self._reactor = reactor
         self._appointment = Appointment(deadlines)
-        self._local_address = local_address
+        self._peer = peer
+        self._faults = faults
         self._origin = origin
         self._connecting = connecting
         self._connection: SocketConnection | None = None
@@ -129,7 +145,10 @@ class ActivePort:
         self._give_up("The data port is closed")
 
     def _expire(self) -> None:
-        self._give_up(f"No data connection within {self._appointment.deadline_seconds:g} seconds")
+        self._give_up(
+            f"{self.address} port {self.port} did not answer within {self._appointment.deadline_seconds:g} seconds; NAT or a firewall may be in the way: use passive mode"
+        )
+        self._faults.tell(self._peer, Fault.TARGET_UNREACHABLE, self.address, self.port)
 
     def _give_up(self, words: str) -> None:
         connection = self._release()
@@ -166,14 +185,15 @@ class ActivePort:
         return socket
 
     def _bind(self, socket: sockets.socket, source_port: int) -> None:
-        is_same_family = _family(self._local_address) == socket.family  # EPRT may name IPv6 on an IPv4 control connection
+        local_address = self._peer.local_address
+        is_same_family = _family(local_address) == socket.family  # EPRT may name IPv6 on an IPv4 control connection
         if source_port:
             socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
         elif not is_same_family:
             return
         elif sys.platform == "linux":
             socket.setsockopt(sockets.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-        socket.bind((self._local_address if is_same_family else "", source_port))
+        socket.bind((local_address if is_same_family else "", source_port))
 
     def _connected(self) -> None:
         connection = self._release()
@@ -188,6 +208,8 @@ class ActivePort:
             self._appointment.fail(self._refusal(error))
 
     def _refusal(self, error: OSError) -> DataConnectionFailed:
+        if error.errno in _UNREACHED:
+            self._faults.tell(self._peer, Fault.TARGET_UNREACHABLE, self.address, self.port)
         return DataConnectionFailed(f"Cannot connect to {self.address} port {self.port}: {error.strerror or error}")
 
 

@@ -1,4 +1,4 @@
-"""The address that PASV announces: the one the client reached, or the external one of a server behind NAT.
+"""The address that PASV announces: the one the client reached, or an external one of a server behind NAT.
 
 Apart because a DNS name is resolved again while running (a dynamic address changes under a long-lived server), and nobody waits for it
 but the first.
@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed
-from ftpd.ftp.settings import PassiveSettings
+from ftpd.ftp.settings import REACHED, PassiveSettings
 from ftpd.values import Peer
 
 __all__ = ["Announcement"]
@@ -24,33 +24,51 @@ _FRESH_SECONDS = 60.0  # how long a resolved name is taken as it is; dynamic DNS
 class Announcement:
     """Chooses the address for each client; *resolve* turns a name into an IPv4 address, *seconds* is the clock."""
 
-    _log = Logger()
-
     def __init__(self, settings: PassiveSettings, resolve: Callable[[str], Deferred[str]], seconds: Callable[[], float]) -> None:
-        self._external = settings.external_address
-        self._internal = settings.internal_networks
-        self._resolve = resolve
-        self._seconds = seconds
-        self._known = self._external if _is_address(self._external) else ""
-        self._needs_name = bool(self._external) and not self._known
-        self._asked_at: float | None = None
+        self._settings = settings
+        self._is_same_for_all = not (settings.networks or settings.internal_networks)
+        texts = {settings.external_address, *(own.external_address for own in settings.networks)} - {"", REACHED}
+        self._external = {text: _External(text, resolve, seconds) for text in texts}
 
     async def address_for(self, peer: Peer, reached: str) -> str:
-        """Return the external address, or *reached* for clients on internal networks and where none is set.
+        """Return the external address for *peer*, *reached* where there is none for it.
 
         Raises `DataConnectionFailed` where the name has never been resolved.
         """
-        if not self._external or self._is_internal(peer.address):
-            return reached
-        if self._needs_name:
+        external = self._external.get(self._wanted(peer.address))
+        return reached if external is None else await external.address()
+
+    def _wanted(self, client: str) -> str:
+        """Return what the settings say for *client*: an address, a name, "" or "reached"."""
+        settings = self._settings
+        if self._is_same_for_all or not client:
+            return settings.external_address
+        address = ipaddress.ip_address(client)
+        for own in settings.networks:
+            if any(address in network for network in own.networks):
+                return own.external_address
+        is_internal = any(address in network for network in settings.internal_networks)
+        return REACHED if is_internal else settings.external_address
+
+
+class _External:
+    """One external address, *text*: as it stands, or as its name is resolved."""
+
+    _log = Logger()
+
+    def __init__(self, text: str, resolve: Callable[[str], Deferred[str]], seconds: Callable[[], float]) -> None:
+        self._text = text
+        self._resolve = resolve
+        self._seconds = seconds
+        self._is_name = not _is_address(text)
+        self._known = "" if self._is_name else text
+        self._asked_at: float | None = None
+
+    async def address(self) -> str:
+        """Return it; `DataConnectionFailed` where the name has never been resolved."""
+        if self._is_name:
             await self._refresh()
         return self._known
-
-    def _is_internal(self, address: str) -> bool:
-        if not self._internal or not address:
-            return False
-        client = ipaddress.ip_address(address)
-        return any(client in network for network in self._internal)
 
     async def _refresh(self) -> None:
         now = self._seconds()
@@ -64,11 +82,11 @@ class Announcement:
     async def _ask(self) -> None:
         """Resolve the name; a failure keeps the last address, which is better than none."""
         try:
-            self._known = await self._resolve(self._external)
+            self._known = await self._resolve(self._text)
         except CancelledError:
             raise
         except Exception as error:
-            self._log.warn("cannot resolve external address {name}: {error}", name=self._external, error=error)
+            self._log.warn("cannot resolve external address {name}: {error}", name=self._text, error=error)
             if not self._known:
                 raise DataConnectionFailed("The external address of this server is not known now") from error
 

@@ -10,10 +10,13 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import BadParameter, NotLoggedIn, NotOffered, UnknownCommand
-from ftpd.ftp.command import Command
+from ftpd.ftp.command import Command, names_of
+from ftpd.ftp.devices import NO_DEVICE
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.protection import demand_protection
 from ftpd.ftp.session import Session
+from ftpd.ftp.tolerance import Tolerance
+from ftpd.ftp.tolerated import meant
 from ftpd.ftp.wire.lines import TooLong
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import decode_name
@@ -46,7 +49,11 @@ def answer(session: Session, line: bytes | TooLong) -> Reply | Deferred[Reply]:
     verb, argument = _split(line)
     row = session.factory.commands.get(verb)
     if row is None:
+        if verb.startswith(b"SITE ") and session.tolerates(Tolerance.ODD_SITE):
+            return Reply(202, "SITE command not known, and ignored.")
         return reply_for(_unknown(session, verb))
+    if session.device.withheld and session.device.withholds(names_of(verb, row)):
+        return reply_for(NotOffered("Command not served here"))
     return stepped(_serve(session, row, argument))
 
 
@@ -58,16 +65,19 @@ async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
         if row.needs_data:
             demand_protection(session)
             session.demand_data()
-        return await row.run(session, row.takes(session, decode_name(argument)))
+        text = decode_name(argument)
+        if session.device is not NO_DEVICE and row.needs_login and not row.is_secret:  # a password is what it is
+            text = meant(session, text)
+        return await row.run(session, row.takes(session, text))
     except CancelledError:
         # 421 is what any command may give; without a reason of ours, whoever it was that cancelled, it was not the client.
-        code = 426 if row.needs_data else 421 if session.stop is not None else 451
+        code = 426 if row.is_abortable else 421 if session.stop is not None else 451
         return Reply(code, session.stop.value if session.stop is not None else "Command cancelled.")
     except Exception as error:
-        return reply_for(error, row.refusal)
+        return reply_for(error, row.refusal, row.codes)
     finally:
         if not row.keeps_restart:
-            session.restart = 0  # REST stands directly before its transfer (RFC 3659 5.3)
+            session.forget_restart()
 
 
 def _unknown(session: Session, verb: bytes) -> Exception:
@@ -75,4 +85,4 @@ def _unknown(session: Session, verb: bytes) -> Exception:
         return NotOffered("Command not served here")
     if verb.startswith(b"SITE "):
         return BadParameter("SITE command not known; SITE HELP lists them")
-    return UnknownCommand("Command not recognised")
+    return UnknownCommand("Command not recognised; HELP lists those that are")

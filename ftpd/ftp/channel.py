@@ -20,14 +20,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.errors import TooManySessions
-from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused
+from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, WrongProtocol
 from ftpd.ftp.answer import answer, row_of
 from ftpd.ftp.direct import writer_for
 from ftpd.ftp.errors_to_replies import reply_for
+from ftpd.ftp.languages import catalogue
 from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
+from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.wire.lines import LineReader, TooLong
 from ftpd.ftp.wire.replies import Reply, encode
+from ftpd.ftp.wire.strangers import protocol_of_bytes, protocol_of_line
 from ftpd.hostnames import canonical_name
 from ftpd.spi import DelayedCall
 
@@ -43,7 +46,6 @@ _MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
 _READ_BYTES: Final = 8192  # at once: a line's limit.  Twisted's 64 KiB would be 65,536 empty lines for one look at what waits
 _CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
 _FAREWELL_SECONDS: Final = 0.5  # after CCC, for the client to say close_notify first; curl waits for ours
-_WEB: Final = (b" HTTP/", b"HOST:")  # a browser tricked into speaking to us must not get as far as a command (ALPACA)
 
 
 class Transport(typing.Protocol):
@@ -83,7 +85,7 @@ class ControlChannel(Protocol):
         self._after_reply: list[Callable[[], None]] = []
         self._layer: TLSLayer | None = None
         self._is_working = False
-        self._is_transferring = False  # the running command moves data: ABOR stops it
+        self._is_abortable = False  # the running command, by ABOR
         self._is_blocked = False  # the client does not read its replies
         self._is_paused = False
         self._is_lost = False
@@ -110,6 +112,7 @@ class ControlChannel(Protocol):
             self._turn_away(peer, str(refusal), reply_for(refusal))
             return
         self.session = Session(self.factory, self, peer, visit)
+        self.session.trace = self.factory.traces.begin(self.session)
         if peer.tls is not None and self.factory.needs_own_tls:
             self._log.error("an endpoint does TLS itself, so that data_resumption = required cannot be kept: nobody is served")
             self._say_last(Reply(421, "This server is not set up right; the operator's log tells more."))
@@ -132,9 +135,14 @@ class ControlChannel(Protocol):
             self._close()  # the client is leaving, and what it said before is answered
 
     def _hear(self, session: Session, data: bytes) -> None:
+        if session.account is None and (protocol := protocol_of_bytes(data)):
+            self._cut_off(session, protocol)
+            return
         lines = self._reader.feed(data)
         if not lines:
             return
+        if session.trace is not None:
+            session.trace.heard(lines)
         self._waiting += lines
         if self._running is not None:
             self._heed_abort(session)
@@ -147,7 +155,8 @@ class ControlChannel(Protocol):
         if self._layer is not None:
             self._stop_farewell()
             self._layer.close()
-        if self._closing_since is None:
+        has_left = self._closing_since is None
+        if has_left:
             self._closing_since = self.factory.reactor.seconds()
         session = self.session
         if session is None:
@@ -155,6 +164,8 @@ class ControlChannel(Protocol):
             return
         said_goodbye = any(self._is_asked(session, line, "QUIT") for line in self._waiting)
         self._waiting.clear()
+        if has_left and not said_goodbye and session.tolerates(Tolerance.NO_QUIT):
+            self._dismissal = "the client left without QUIT, as this device does"
         if self._running is not None and not said_goodbye:
             self._stop(session, Stop.DISCONNECTED)
         if self._running is None:
@@ -162,11 +173,28 @@ class ControlChannel(Protocol):
 
     def _turn_away(self, peer: Peer, reason: str, reply: Reply) -> None:
         self.factory.events.publish(SessionRefused(peer=peer, reason=reason))
+        language = catalogue(self.factory.settings.language)
+        self._say_last(reply if language is None else language.translated(reply))
+
+    def _cut_off(self, session: Session, protocol: str) -> None:
+        """End a connection that speaks *protocol* before anything of it is taken for a command.
+
+        Not after a login: whoever has logged in speaks FTP, and his files may be called anything.
+        """
+        reply = Reply(421, f"This is an FTP server, and {protocol} is not FTP; closing.")
+        self._dismissal = reply.text
+        session.publish(WrongProtocol(peer=session.peer, protocol=protocol))
+        self._waiting.clear()
         self._say_last(reply)
 
     # What a session may ask.
 
     def send(self, reply: Reply) -> None:
+        session = self.session
+        if session is not None and session.language is not None:
+            reply = session.language.translated(reply)
+        if session is not None and session.trace is not None:
+            session.trace.said(reply)
         self._out.append(encode(reply))
         if self._running is not None:  # nobody comes back soon: a 150 that waits here is waited for by the client
             self.flush()
@@ -178,6 +206,10 @@ class ControlChannel(Protocol):
             out, self._out = self._out, []
             if self._closing_since is None:
                 self._write(out[0] if len(out) == 1 else b"".join(out))
+
+    @property
+    def is_backed_up(self) -> bool:
+        return self._is_blocked
 
     def close_after_reply(self) -> None:
         if self._layer is not None:
@@ -225,6 +257,8 @@ class ControlChannel(Protocol):
         elif not session.is_logged_in and now - session.opened > self.factory.settings.timeouts.login:
             self.dismiss(Stop.TIMED_OUT, Reply(421, "No login within the time for it; closing."))
         elif self._running is not None:
+            if session.transfer is not None:
+                session.transfer.look(now)
             return  # a transfer has clocks of its own, and idle time counts from the end of a command
         elif now - self.last_heard > session.idle_seconds:
             self.dismiss(Stop.TIMED_OUT, Reply(421, "Idle for too long; closing."))
@@ -291,8 +325,8 @@ class ControlChannel(Protocol):
         return True
 
     def _heed_abort(self, session: Session) -> None:
-        """Let an ABOR among what waits pass the rest, and stop the transfer command under way, whose 426 comes first."""
-        if self._running is None or not self._is_transferring or session.stop is not None:
+        """Let an ABOR among what waits pass the rest, and stop the command under way, whose 426 comes first."""
+        if self._running is None or not self._is_abortable or session.stop is not None:
             return
         for place, line in enumerate(self._waiting):
             if self._is_asked(session, line, "ABOR"):
@@ -308,16 +342,17 @@ class ControlChannel(Protocol):
     def _answer_next(self, session: Session) -> None:
         line = self._waiting.pop(0)
         session.stop = None
+        if session.account is None and (protocol := _stranger(line)):
+            self._cut_off(session, protocol)
+            return
         result = answer(session, line)
         if isinstance(result, Reply):
-            if result.code == 500 and not session.is_logged_in and _is_web(line):
-                result = Reply(421, "This is not a web server; closing.")
             self._answered(session, line, result)
             return
         self.flush()  # the 150 of a transfer that has to wait
         self._running = result
         row = row_of(session, line)
-        self._is_transferring = row is not None and row.needs_data
+        self._is_abortable = row is not None and row.is_abortable
         result.addCallback(self._finished, session, line)
         self._heed_abort(session)
 
@@ -348,6 +383,10 @@ class ControlChannel(Protocol):
         """Write the final reply, then do what had to wait for it."""
         if self.factory.logs_commands:
             self.factory.log_command(session, line, reply)
+        if session.language is not None:
+            reply = session.language.translated(reply)
+        if session.trace is not None:
+            session.trace.said(reply, line)
         self._out.append(encode(reply))
         self.flush()
         if is_aside:
@@ -381,6 +420,8 @@ class ControlChannel(Protocol):
 
         def established(facts: TLSFacts) -> None:
             session.peer = session.peer._replace(tls=facts)
+            if session.trace is not None:
+                session.trace.protected(facts)
             if self._agree_on_host(session, facts.server_name):
                 then()
 
@@ -494,6 +535,7 @@ class ControlChannel(Protocol):
         if session is None:
             return
         account = session.account_name
+        session.tell_faults()
         session.close_data()
         self._after_reply, after = [], self._after_reply
         for action in after:
@@ -503,11 +545,14 @@ class ControlChannel(Protocol):
             session.publish(LoggedOut(peer=session.peer, account=account))
         session.log_out()
         session.visit.close()
+        if session.trace is not None:
+            session.trace.end(reason())
         if events.wants(SessionClosed):
             seconds = self.factory.reactor.seconds() - session.opened
             session.publish(SessionClosed(peer=session.peer, account=account, seconds=seconds, reason=reason()))
         self.factory.forget(self)
 
 
-def _is_web(line: bytes | TooLong) -> bool:
-    return isinstance(line, bytes) and any(word in line.upper() for word in _WEB)
+def _stranger(line: bytes | TooLong) -> str:
+    """Return the other protocol that *line*, said before the login, belongs to; a password may look like anything."""
+    return "" if isinstance(line, TooLong) or line[:5].upper() == b"PASS " else protocol_of_line(line)

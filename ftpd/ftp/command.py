@@ -20,11 +20,12 @@ from ftpd.paths import VirtualPath
 if TYPE_CHECKING:
     from ftpd.ftp.session import Session
 
-__all__ = ["Command", "CommandTable", "Needs", "command", "nothing", "optional_path", "path", "table", "text"]
+__all__ = ["Command", "CommandTable", "Needs", "command", "names_of", "nothing", "optional_path", "path", "table", "text"]
 
 A = TypeVar("A")
 Handler: TypeAlias = "Callable[[Session, A], Awaitable[Reply]]"
 Feature: TypeAlias = "str | Callable[[Session], str]"
+Option: TypeAlias = "Callable[[Session, str], Reply]"
 
 
 class Needs(enum.Flag):
@@ -40,8 +41,9 @@ class Command(Generic[A]):
     """One row of the command table.
 
     `takes` turns the argument's text into what `run` wants, or raises a `Misuse`.  `refusal` stands in for 550 where RFC 959 5.4
-    gives the command another code.  A feature that depends on the session is a function; "" is not shown in FEAT.  `beside` may be
-    answered while a transfer runs; `keeps_restart` leaves a pending REST alone.
+    gives the command another code, and `codes` has errors with a code of their own here.  A feature that depends on the session is a function; "" is not shown in FEAT.  `beside` may be
+    answered while a transfer runs; `keeps_restart` leaves a pending REST alone.  `option` is what OPTS does for the verb, with the rest
+    of its argument.
     """
 
     verb: str
@@ -56,6 +58,9 @@ class Command(Generic[A]):
     beside: bool
     keeps_restart: bool
     is_secret: bool
+    is_abortable: bool  # ABOR stops it, as it does whatever needs a data connection
+    codes: Mapping[type[Exception], int]
+    option: Option | None
     needs_login: bool = attrs.field(
         init=False
     )  # what `needs` says, as every command asks it: `in` a Flag costs 0.5 us (tests/bench: noop)
@@ -64,6 +69,7 @@ class Command(Generic[A]):
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "needs_login", self.needs is not Needs.NOTHING)
         object.__setattr__(self, "needs_data", Needs.DATA in self.needs)
+        object.__setattr__(self, "is_abortable", self.is_abortable or self.needs_data)
 
     @property
     def summary(self) -> str:
@@ -86,6 +92,9 @@ def command(
     beside: bool = False,
     keeps_restart: bool = False,
     is_secret: bool = False,
+    is_abortable: bool = False,
+    codes: Mapping[type[Exception], int] = MappingProxyType({}),
+    option: Option | None = None,
 ) -> Callable[[Handler[A]], Command[A]]:
     """Make the decorated coroutine function a row; its second parameter is what *takes* returns."""
 
@@ -103,6 +112,9 @@ def command(
             beside=beside,
             keeps_restart=keeps_restart,
             is_secret=is_secret,
+            is_abortable=is_abortable,
+            codes=codes,
+            option=option,
         )
 
     return row
@@ -118,6 +130,11 @@ def table(rows: Iterable[Command[Any]]) -> CommandTable:
     return MappingProxyType(result)
 
 
+def names_of(verb: bytes, row: Command[Any]) -> set[str]:
+    """What an operator may call *verb* in a list of commands: itself, the command it is an alias of, `SITE` for all of SITE."""
+    return {verb.decode("ascii"), row.verb, row.verb.partition(" ")[0]}
+
+
 # What commands take.
 
 
@@ -128,7 +145,7 @@ def nothing(session: Session, argument: str) -> None:
 def text(session: Session, argument: str) -> str:
     """Take the argument as it stands; none is 501."""
     if not argument:
-        raise BadArgument("An argument is needed")
+        raise BadArgument("An argument is needed; HELP with the name of the command tells which")
     return argument
 
 

@@ -2,7 +2,7 @@
 
 Passive ports are bound on the control connection's local address, taken at random from the range.  A listener belongs to the factory, not
 to a session: where the range is small, sessions of different addresses wait on one port and the peer's address tells whose
-connection it is.  Never port 0: thousands of TIME_WAITs make the kernel search for microseconds, then fail (datapath measurements).
+connection it is; who finds no room waits for it a while.  Never port 0: thousands of TIME_WAITs make the kernel search for microseconds, then fail (datapath measurements).
 """
 
 from __future__ import annotations
@@ -12,18 +12,23 @@ import os
 import socket as sockets
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ftpd.errors import DataConnectionFailed
+from ftpd.errors import DataConnectionFailed, NoFreePort
+from ftpd.events import Events
 from ftpd.ftp.activeport import ActivePort, Origin
+from ftpd.ftp.datafaults import DataFaults
 from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.passiveport import BACKLOG, Listener, PassivePort
+from ftpd.ftp.vacancies import Vacancies
 from ftpd.spi import Reactor
 from ftpd.values import Peer
 
 __all__ = ["DataPortFactory"]
 
 _MOST_BINDS: Final = 1024  # ports tried for one command: some 6 ms where all are taken, in which no other session is served
+_NO_PORT: Final = "No free port for a data connection; try again later"
 _QUIET_SECONDS: Final = 60.0  # between two complaints: a machine without descriptors needs no flooded log on top
 _STREAM: Final = sockets.SOCK_STREAM | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC
 _BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
@@ -33,6 +38,7 @@ class DataPortFactory:
     """Give out data ports, passive ones in the range *ports* (first and last), each good for *deadline_seconds*.
 
     *source_port* is the local port of active ones, 0 for any; that this process has no right to it is told, unless its parent *has_told*.
+    *faults* hear of connections that do not come into being.
     """
 
     _log = Logger()
@@ -45,32 +51,60 @@ class DataPortFactory:
         source_port: int = 0,
         *,
         has_told: bool = False,
+        faults: DataFaults | None = None,
     ) -> None:
         self._reactor = reactor
+        self._faults = faults or DataFaults(Events(), reactor.seconds)
         self._first, last = ports
         self._count = last - self._first + 1
         self._deadlines = Deadlines(reactor, deadline_seconds)
         self._origin = Origin(source_port, self._log, has_told=has_told)
         self._listeners: dict[tuple[str, int], Listener] = {}
         self._connecting: set[ActivePort] = set()
+        self._vacancies = Vacancies(reactor, self._listen, self._faults)
         self._quiet_until = 0.0
 
     def listen(self, peer: Peer, *, from_anywhere: bool = False) -> PassivePort:
-        source = "" if from_anywhere else peer.address
-        listener = self._listen_alone(peer.local_address) or self._shared(peer.local_address, source)
-        if listener is None:
-            raise DataConnectionFailed("No free port for a data connection; try again later")
-        return PassivePort(listener, source, self._deadlines)
+        if self._vacancies.are_for_others(peer, from_anywhere):
+            raise NoFreePort(_NO_PORT)
+        return self._listen(peer, from_anywhere)
+
+    def listen_soon(self, peer: Peer, *, from_anywhere: bool = False) -> Deferred[PassivePort]:
+        """See `spi.PatientDataPorts`."""
+        return self._vacancies.wait(peer, from_anywhere)
 
     def target(self, peer: Peer, address: str, port: int) -> ActivePort:
-        return ActivePort(self._reactor, peer.local_address, self._origin, address, port, self._deadlines, self._connecting)
+        return ActivePort(self._reactor, peer, self._origin, address, port, self._deadlines, self._connecting, self._faults)
 
     def close(self) -> None:
+        self._vacancies.close()
         for listener in list(self._listeners.values()):
             listener.close()
         for port in list(self._connecting):
             port.close()
         self._deadlines.close()
+
+    # passiveport.Owner.
+
+    def forget(self, listener: Listener) -> None:
+        del self._listeners[listener.address, listener.port]
+        self._vacancies.vacated()
+
+    def vacated(self) -> None:
+        self._vacancies.vacated()
+
+    def complain(self, error: OSError) -> None:
+        now = self._reactor.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_SECONDS
+            self._log.error("data connections fail: {error}", error=error.strerror or str(error))
+
+    def _listen(self, peer: Peer, from_anywhere: bool) -> PassivePort:
+        source = "" if from_anywhere else peer.address
+        listener = self._listen_alone(peer.local_address) or self._shared(peer.local_address, source)
+        if listener is None:
+            raise NoFreePort(_NO_PORT)
+        return PassivePort(listener, source, self._deadlines, peer, self._faults)
 
     def _listen_alone(self, address: str) -> Listener | None:
         """Return a new listener on a random port that is free, None where there is none; each port is tried once at most."""
@@ -98,22 +132,15 @@ class DataPortFactory:
         try:
             socket = _bound(address, number)
         except OSError as error:
-            self._complain(error)
+            self.complain(error)
             raise DataConnectionFailed(
                 "This server cannot listen for a data connection now; the operator's log tells why"
             ) from error
         if socket is None:
             return None
-        key = address, number
-        listener = Listener(self._reactor, socket, address, number, lambda: self._listeners.pop(key, None), self._complain)
-        self._listeners[key] = listener
+        listener = Listener(self._reactor, socket, address, number, self)
+        self._listeners[address, number] = listener
         return listener
-
-    def _complain(self, error: OSError) -> None:
-        now = self._reactor.seconds()
-        if now >= self._quiet_until:
-            self._quiet_until = now + _QUIET_SECONDS
-            self._log.error("data connections fail: {error}", error=error.strerror or str(error))
 
 
 def _bound(address: str, number: int) -> sockets.socket | None:

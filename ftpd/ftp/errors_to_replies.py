@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from twisted.logger import Logger
@@ -13,6 +15,8 @@ from ftpd.ftp.wire.replies import Reply
 __all__ = ["CODES", "REFUSED", "reply_for"]
 
 _log = Logger()
+
+_NONE: Final[Mapping[type[Exception], int]] = MappingProxyType({})
 
 REFUSED: Final = 550  # a command's row may put another code in its place: RFC 959 gives STOR 553, for one
 
@@ -26,6 +30,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.Unsupported: REFUSED,
     errors.NoSpace: 452,
     errors.OverQuota: 552,
+    errors.OverLimit: REFUSED,
     errors.BadName: REFUSED,
     errors.BadOffset: 554,
     errors.Busy: 450,
@@ -43,14 +48,18 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.DataNotProtected: 522,
     errors.TooManySessions: 421,
     errors.DataConnectionFailed: 425,
+    errors.NoFreePort: 425,
     errors.TransferCut: 426,
 }
 
 
-def reply_for(error: Exception, refusal: int = REFUSED) -> Reply:
-    """Return the reply that tells *error*; one that no row covers is a fault of ours: 451, and its traceback in the log, once."""
+def reply_for(error: Exception, refusal: int = REFUSED, codes: Mapping[type[Exception], int] = _NONE) -> Reply:
+    """Return the reply that tells *error*; one that no row covers is a fault of ours: 451, and its traceback in the log, once.
+
+    *codes* are a command's own, and come first.
+    """
     for kind in type(error).__mro__:
-        code = CODES.get(kind)
+        code = codes.get(kind) or CODES.get(kind)
         if code is not None:
             return Reply(refusal if code == REFUSED else code, _words(error))
     _log.failure("a command failed in an unforeseen way", failure=Failure(error))  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -27,15 +27,19 @@ from ftpd.events import Events
 from ftpd.ftp.announce import Announcement
 from ftpd.ftp.answer import row_of
 from ftpd.ftp.channel import ControlChannel
-from ftpd.ftp.command import Command, CommandTable
+from ftpd.ftp.command import Command, CommandTable, names_of
 from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
+from ftpd.ftp.datafaults import DataFaults
 from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.devices import Devices
+from ftpd.ftp.digests import Digests
 from ftpd.ftp.hosts import Host
 from ftpd.ftp.protection import Policy, SessionContexts, policy_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.sessionrow import describe
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
+from ftpd.ftp.traces import Traces
 from ftpd.ftp.wire.lines import TooLong
 from ftpd.ftp.wire.replies import Reply, encode
 from ftpd.hostnames import canonical_name
@@ -47,7 +51,7 @@ from ftpd.values import Peer, SessionRow
 
 __all__ = ["FTPFactory"]
 
-_ATTRIBUTES = ("timeOut", "welcomeMessage", "passivePortRange")
+_ATTRIBUTES = ("timeOut", "welcomeMessage", "passivePortRange", "connectionLimit")
 _SWEEP_SECONDS = 1.0
 _NEVER_SECONDS = 100 * 365 * 86400.0  # no infinity: SITE IDLE prints it
 
@@ -61,12 +65,15 @@ class FTPFactory(ServerFactory):
     `logs_commands` writes one debug line for each command.  *text_credentials* says whether the portal's checkers want names and passwords as
     text, True, or as bytes, False; None goes by `shell_logins.takes_text`.  *contexts* makes TLS possible; with *is_implicit* every connection
     begins with it.  *hosts* are the virtual hosts by their names.  *crews* are the threads for transfers, shared by factories that are given the same.
+    So are *digests*, which hash files.
+    *data_faults* tell the events why data connections fail; *data_ports* of one's own, if any, are given the same.
 
     Raises `ValueError` for *is_implicit* without *contexts*, and `RuntimeError` where the *reactor*, by default the process's own, cannot watch descriptors.
     """
 
     refusal = encode(Reply(421, "The server has no room for another client now; try again later."))
     protocol = ControlChannel  # type: ignore[assignment]  # Twisted declares a factory of IProtocol
+    overflowProtocol: type | None = None
     allowAnonymous = True
     _of_class: Mapping[str, Any] = {}
     _log = Logger()
@@ -90,6 +97,8 @@ class FTPFactory(ServerFactory):
         is_implicit: bool = False,
         hosts: Iterable[tuple[str, Host]] = (),
         crews: Crews | None = None,
+        digests: Digests | None = None,
+        data_faults: DataFaults | None = None,
         reactor: Reactor | None = None,
     ) -> None:
         self.portal = portal
@@ -104,8 +113,10 @@ class FTPFactory(ServerFactory):
         self.rates = rates or Rates(RateSettings(), self.reactor)
         self.rates.observe(self._hold_transfers)
         self.events = events or Events()
+        self.data_faults = data_faults or DataFaults(self.events, self.reactor.seconds)
         self._given_ports = data_ports
         self.crews = crews or Crews(self.reactor)
+        self.digests = digests or Digests(self.crews, self.settings.hashes)
         self.listener = listener
         self.logs_commands = logs_commands
         if is_implicit and contexts is None:
@@ -118,6 +129,8 @@ class FTPFactory(ServerFactory):
         self.known_verbs = KNOWN_VERBS | known.keys()
         self.channels: set[ControlChannel] = set()
         self.door = Door()
+        self.neighbours: Callable[[], Awaitable[Iterable[SessionRow]]] | None = None
+        """Tells the sessions of all that serve together, other listeners and processes; None: there are no others."""
         self._sweeper: DelayedCall | None = None
         self._emptying: list[Deferred[None]] = []
         self._apply_settings()
@@ -175,14 +188,39 @@ class FTPFactory(ServerFactory):
         self.settings = attrs.evolve(self.settings, passive=attrs.evolve(self.settings.passive, ports=chosen))
         self._apply_settings()
 
+    @property
+    def connectionLimit(self) -> int | None:
+        """How many sessions there may be at a time, None: any number; it is the `sessions` of `limits`, and so of all who share these.
+
+        One too many hears 421.  To let nobody in, which is what 0 would mean, there is `lock`: 0 is a `ValueError`.
+        """
+        return self.limits.settings.sessions or None
+
+    @connectionLimit.setter
+    def connectionLimit(self, sessions: int | None) -> None:
+        if sessions is not None and sessions < 1:
+            raise ValueError("connectionLimit takes None or a number from 1 on; lock() lets nobody in")
+        self.limits.allow(sessions or 0)
+
+    @property
+    def connectionCount(self) -> int:
+        """How many control connections there are, those that are being turned away included."""
+        return len(self.channels)
+
     # Twisted's factory life.
 
     def doStart(self) -> None:
         """Begin to serve a port.
 
-        Raises `ValueError` behind an `ssl:` endpoint where data connections have to resume a session of ours: there is none, and nobody
+        Raises `TypeError` where `protocol` or `overflowProtocol` are of Twisted's server: nothing would ever ask them.  Raises `ValueError` behind an `ssl:` endpoint where data connections have to resume a session of ours: there is none, and nobody
         could be served.
         """
+        if isinstance(self.protocol, type) and not issubclass(self.protocol, ControlChannel):
+            raise TypeError(
+                f"protocol is {self.protocol.__qualname__}, not a ControlChannel: a command of one's own is a row in commands="
+            )
+        if self.overflowProtocol is not None:
+            raise TypeError("overflowProtocol is never asked: one session too many hears the 421 of limits")
         if self.needs_own_tls and _is_wrapped_in_tls(self):
             raise ValueError(
                 "an ssl: endpoint does TLS itself, so that data_resumption = required cannot be kept; listen without TLS"
@@ -246,6 +284,10 @@ class FTPFactory(ServerFactory):
             if channel.session is not None:
                 yield describe(channel.session, channel.last_heard, ahead)
 
+    async def all_rows(self) -> Iterable[SessionRow]:
+        """Describe the sessions of all listeners and processes that serve together.  Raises `Unavailable` where nobody can tell now."""
+        return self.rows() if self.neighbours is None else await self.neighbours()
+
     def _emptied(self) -> Deferred[None]:
         """Return what fires when the last session is over."""
         if not self.channels:
@@ -287,6 +329,7 @@ class FTPFactory(ServerFactory):
         self.channels.discard(channel)
         if self.channels:
             return
+        self.traces.flush()
         self._stop_sweeping()  # nothing is left in the reactor when nobody is here: trial, for one, looks
         self._close_ports()
         emptying, self._emptying = self._emptying, []
@@ -319,8 +362,10 @@ class FTPFactory(ServerFactory):
     def _apply_settings(self) -> None:
         passive, active = self.settings.passive, self.settings.active
         self.data_ports: DataPorts = self._given_ports or DataPortFactory(
-            self.reactor, passive.ports, self.settings.timeouts.data_connect, active.source_port
+            self.reactor, passive.ports, self.settings.timeouts.data_connect, active.source_port, faults=self.data_faults
         )
+        self.devices = Devices(self.settings.devices)
+        self.traces = Traces(self.settings.traces, self.reactor)
         self._policy = None if self.settings.tls.networks else policy_for(self.settings.tls, "")
         self.announcement = Announcement(passive, self._resolve, self.reactor.seconds)
 
@@ -334,7 +379,7 @@ class FTPFactory(ServerFactory):
         return {
             verb: row
             for verb, row in commands.items()
-            if (not allowed or allowed & _names(verb, row)) and not denied & _names(verb, row)
+            if (not allowed or allowed & names_of(verb, row)) and not denied & names_of(verb, row)
         }
 
     def _sweep(self) -> None:
@@ -352,11 +397,6 @@ class FTPFactory(ServerFactory):
 @lru_cache(maxsize=16)  # asked twice at every login (tests/bench: login)
 def _lowered(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
-
-
-def _names(verb: bytes, row: Command[Any]) -> set[str]:
-    """What an operator may call *verb* in a list of commands: itself, the command it is an alias of, `SITE` for all of SITE."""
-    return {verb.decode("ascii"), row.verb, row.verb.partition(" ")[0]}
 
 
 def _global_reactor() -> Reactor:

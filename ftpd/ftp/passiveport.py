@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket as sockets
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReadDescriptor
@@ -17,13 +16,15 @@ from zope.interface import implementer
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.appointment import Appointment
+from ftpd.ftp.datafaults import DataFaults, Fault
 from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.wire.addresses import plain_address
 from ftpd.spi import DelayedCall, Reactor
 from ftpd.transfer.accept import accepted
 from ftpd.transfer.descriptor import SocketConnection
+from ftpd.values import Peer
 
-__all__ = ["BACKLOG", "Listener", "PassivePort"]
+__all__ = ["BACKLOG", "Listener", "Owner", "PassivePort"]
 
 BACKLOG: Final = (
     64  # strangers may take places before the rightful client comes; behind a full queue its SYN is retried after a second
@@ -32,34 +33,53 @@ _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REST_SECONDS: Final = 0.25  # long enough to cost nothing, short beside any deadline
 
 
+class Owner(Protocol):
+    """What a listener tells whoever has made it."""
+
+    def forget(self, listener: Listener) -> None:
+        """*listener* is closed."""
+
+    def vacated(self) -> None:
+        """Somebody has left a listener on which others wait: there is room for one more."""
+
+    def complain(self, error: OSError) -> None:
+        """The machine lacks something for a connection."""
+
+
 @implementer(IReadDescriptor)
 class Listener:
-    """A listening socket, and the passive ports that wait on it by the address of their peer; "" waits for anybody.
+    """A listening socket of *owner*, and the passive ports that wait on it by the address of their peer; "" waits for anybody.
 
-    The last port to leave closes it, which calls *forget*.  *complain* is told where the machine lacks something for a connection.
+    The last port to leave closes it.  `stranger` is the last one turned away while one port alone waited, and `strangers` their number: with
+    several, nobody could say who was a stranger to whom.
     """
 
-    __slots__ = ("_complain", "_family", "_forget", "_is_watched", "_reactor", "_rest", "_socket", "_waiting", "address", "port")
+    __slots__ = (
+        "_family",
+        "_is_watched",
+        "_owner",
+        "_reactor",
+        "_rest",
+        "_socket",
+        "_waiting",
+        "address",
+        "port",
+        "stranger",
+        "strangers",
+    )
 
-    def __init__(
-        self,
-        reactor: Reactor,
-        socket: sockets.socket,
-        address: str,
-        port: int,
-        forget: Callable[[], object],
-        complain: Callable[[OSError], None],
-    ) -> None:
+    def __init__(self, reactor: Reactor, socket: sockets.socket, address: str, port: int, owner: Owner) -> None:
         self._reactor = reactor
         self._socket: sockets.socket | None = socket
-        self._forget = forget
-        self._complain = complain
+        self._owner = owner
         self._waiting: dict[str, PassivePort] = {}
         self._is_watched = False
         self._rest: DelayedCall | None = None
         self._family = int(sockets.AF_INET6 if ":" in address else sockets.AF_INET)
         self.address = address
         self.port = port
+        self.stranger = ""
+        self.strangers = 0
 
     def has_room_for(self, source: str) -> bool:
         """Whether connections could be told apart: one port for each address, and one for anybody waits alone."""
@@ -77,8 +97,14 @@ class Listener:
     def discard(self, source: str) -> None:
         """Nobody waits for *source* any more."""
         self._waiting.pop(source, None)
-        if not self._waiting:
+        if self._waiting:
+            self._owner.vacated()
+        else:
             self.close()
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
 
     def watch(self) -> None:
         """Accept whenever somebody connects, from now on; before, connections wait in the kernel's queue and cost no wake-up."""
@@ -113,7 +139,7 @@ class Listener:
             self._reactor.removeReader(self)
         self._socket = None
         socket.close()
-        self._forget()
+        self._owner.forget(self)
         for port in list(self._waiting.values()):
             port.close()
 
@@ -123,12 +149,15 @@ class Listener:
         taker = None if source == refused else self._waiting.get(source) or self._waiting.get("")
         if taker is None:
             socket.close()
+            if source != refused and len(self._waiting) == 1:
+                self.stranger = source
+                self.strangers += 1
         else:
             taker.arrived(SocketConnection(self._reactor, socket))
 
     def _rest_a_while(self, error: OSError) -> None:
         """The queue stays readable while no descriptor is left: without a rest the reactor would ask again at once, for ever."""
-        self._complain(error)
+        self._owner.complain(error)
         if self._is_watched and self._rest is None:
             self._reactor.removeReader(self)
             self._rest = self._reactor.callLater(_REST_SECONDS, self._wake)
@@ -157,13 +186,27 @@ class PassivePort:
     """A `spi.DataPort`: a place on *listener* for one connection from *source*, "" for anybody's; the first one is taken.
 
     The deadline runs from PASV, and again from the transfer command.  Whoever connects in between waits in the kernel's queue, and is
-    in time.
+    in time.  That nobody does is told to *faults*.
     """
 
-    __slots__ = ("_appointment", "_connection", "_listener", "_refusal", "_source", "address", "port")
+    __slots__ = (
+        "_appointment",
+        "_connection",
+        "_faults",
+        "_listener",
+        "_peer",
+        "_refusal",
+        "_source",
+        "_strangers",
+        "address",
+        "port",
+    )
 
-    def __init__(self, listener: Listener, source: str, deadlines: Deadlines) -> None:
+    def __init__(self, listener: Listener, source: str, deadlines: Deadlines, peer: Peer, faults: DataFaults) -> None:
         self._appointment = Appointment(deadlines)
+        self._peer = peer
+        self._faults = faults
+        self._strangers = listener.strangers
         self._listener: Listener | None = listener
         self._source = source
         self._connection: SocketConnection | None = None
@@ -188,20 +231,40 @@ class PassivePort:
     def arrived(self, connection: SocketConnection) -> None:
         """The listener accepted *connection* for this port, which leaves it: a second one is a stranger's."""
         self._leave()
+        if self._faults.given_up:
+            self._faults.connected(self._peer)
         if not self._appointment.keep(connection):
             self._connection = connection
 
     def close(self) -> None:
-        self._give_up("The data port is closed")
+        if self._listener is not None:
+            self._drop(self._listener)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
+    def _drop(self, listener: Listener) -> None:
+        """Leave *listener*; whoever stands in its queue has come through, and only the end of the listener itself says nothing of clients."""
+        listener.accept()
+        if self._listener is not None:
+            if listener.is_open:
+                self._faults.give_up(self._peer, self.address, self.port)
+            self._give_up("The data port is closed")
+
     def _expire(self) -> None:
         if self._listener is not None:
             self._listener.accept()
-        if self._listener is not None:
-            self._give_up(f"No data connection within {self._appointment.deadline_seconds:g} seconds")
+        listener = self._listener
+        if listener is not None:
+            within = f"to port {self.port} within {self._appointment.deadline_seconds:g} seconds"
+            if listener.strangers > self._strangers:
+                self._give_up(
+                    f"Only another address than yours connected {within}; data has to come from the one that commands come from"
+                )
+                self._faults.tell(self._peer, Fault.STRANGER_CONNECTED, self.address, self.port, listener.stranger)
+            else:
+                self._give_up(f"Nobody connected {within}; NAT or a firewall may be in the way")
+                self._faults.tell(self._peer, Fault.NOBODY_CONNECTED, self.address, self.port)
 
     def _give_up(self, words: str) -> None:
         if self._listener is None:

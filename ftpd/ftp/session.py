@@ -6,20 +6,26 @@ The channel owns a session and feeds it to `answer`; commands read and change it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.cred.portal import Portal
 from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed, NotLoggedIn
+from ftpd.events import FaultTolerated
+from ftpd.ftp.algorithms import Algorithm
+from ftpd.ftp.devices import Device
 from ftpd.ftp.hosts import Host
+from ftpd.ftp.languages import catalogue
 from ftpd.ftp.protection import Protection
-from ftpd.ftp.states import Representation, Stop
+from ftpd.ftp.states import Stop
+from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.wire.facts import DEFAULT_FACTS
+from ftpd.ftp.wire.form import Mode, Representation, Structure
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import DataPort, Pace, Pump
-from ftpd.values import Account, Peer, SessionRow
+from ftpd.spi import DataPort, Pace
+from ftpd.values import Ability, Account, Peer, Permission, SessionRow
 
 if TYPE_CHECKING:
     from ftpd.accounts.guard import Guard
@@ -27,8 +33,11 @@ if TYPE_CHECKING:
     from ftpd.accounts.rates import SessionRates, Way
     from ftpd.events import Event
     from ftpd.ftp.factory import FTPFactory
+    from ftpd.ftp.trace import Trace
 
 __all__ = ["Channel", "Session", "Transfer"]
+
+_MOST_LOOKS: Final = 6  # of a transfer, one a second: its speed is that of the last five seconds
 
 
 class Channel(Protocol):
@@ -36,6 +45,10 @@ class Channel(Protocol):
 
     def send(self, reply: Reply) -> None:
         """Send a reply before the final one (RFC 959's 1xx)."""
+
+    @property
+    def is_backed_up(self) -> bool:
+        """Whether the client does not read what was sent so far: what need not be said had better not be."""
 
     def close_after_reply(self) -> None:
         """End the connection once the reply under way is out."""
@@ -56,10 +69,18 @@ class Channel(Protocol):
         """
 
 
-class Transfer:
-    """A transfer under way, as STAT shows it."""
+class Moving(Protocol):
+    """What a transfer is done by: a pump, or what reads a file to hash it."""
 
-    __slots__ = ("command", "direction", "path", "pump", "size", "started")
+    @property
+    def moved(self) -> int: ...
+    def hold_to(self, pace: Pace) -> None: ...
+
+
+class Transfer:
+    """A transfer under way, as STAT shows it; or the hashing of a file, which is long work beside which others are answered, too."""
+
+    __slots__ = ("_looks", "command", "direction", "path", "pump", "size", "started")
 
     def __init__(self, command: str, direction: str, path: VirtualPath, size: int | None, started: float) -> None:
         self.command = command
@@ -67,11 +88,21 @@ class Transfer:
         self.path = path
         self.size = size
         self.started = started
-        self.pump: Pump | None = None
+        self._looks: tuple[tuple[float, int], ...] = ((started, 0),)
+        self.pump: Moving | None = None
 
     @property
     def moved(self) -> int:
         return self.pump.moved if self.pump is not None else 0
+
+    def look(self, now: float) -> None:
+        """Remember how far it is; called about once a second."""
+        self._looks = (*self._looks[1 - _MOST_LOOKS :], (now, self.moved))
+
+    def speed(self, now: float) -> float:
+        """Return bytes a second within the last seconds, or since the start where it is younger."""
+        at, moved = self._looks[0]
+        return (self.moved - moved) / (now - at) if now > at else 0.0
 
 
 class Session:
@@ -81,20 +112,29 @@ class Session:
         "account",
         "channel",
         "client",
+        "copy_from",
         "cwd",
         "data",
+        "deflate_level",
+        "device",
         "expected_size",
         "factory",
         "facts",
+        "faults",
+        "hash_algorithm",
         "host",
         "idle_seconds",
         "is_extended_only",
         "is_host_named",
+        "is_type_given",
+        "language",
         "logout",
+        "mode",
         "opened",
         "peer",
         "policy",
         "protection",
+        "range",
         "rates",
         "rename_from",
         "representation",
@@ -103,6 +143,8 @@ class Session:
         "row_facts",
         "stop",
         "stored_files",
+        "structure",
+        "trace",
         "transfer",
         "umask",
         "user",
@@ -119,6 +161,8 @@ class Session:
         self.host: Host | None = None  # chosen by HOST or SNI; None: the factory's own
         self.is_host_named = False  # by HOST
         self.policy = factory.policy_for(peer.address)
+        self.device: Device = factory.devices.find(peer.address, None)
+        self.faults: dict[Tolerance, int] | None = None  # what was tolerated, and how often
         self.protection = Protection()
         self.opened = factory.reactor.seconds()
         self.idle_seconds: float = factory.settings.timeouts.idle
@@ -133,6 +177,8 @@ class Session:
         self.rates: SessionRates | None = None  # once this login, or a transfer of it, was limited
         self.cwd = ROOT
         self.rename_from: VirtualPath | None = None
+        self.copy_from: VirtualPath | None = None  # SITE CPFR
+        self.trace: Trace | None = None  # where it is written down
         self.row: SessionRow | None = None  # what `sessionrow` has told last
         self.row_facts: object = None  # and of which facts
         self.reset_parameters()
@@ -177,6 +223,14 @@ class Session:
             raise NotLoggedIn("Log in with USER and PASS first")
         return self.stored_files
 
+    def may(self, permission: Permission) -> bool:
+        """Whether this login may do something of *permission* in some place; before a login somebody may.  FEAT asks this."""
+        return self.stored_files is None or self.stored_files.permits_anywhere(permission)
+
+    def can(self, ability: Ability) -> bool:
+        """Whether the store of this login has *ability*; before a login some store may.  FEAT asks this."""
+        return self.stored_files is None or ability in self.stored_files.abilities
+
     @property
     def account_name(self) -> str | None:
         return self.account.name if self.account is not None else None
@@ -188,6 +242,9 @@ class Session:
         self.stored_files = files
         self.logout = logout
         self.cwd = ROOT if account.is_confined else account.home
+        if self.trace is not None:
+            self.trace.choose(account.name)
+        self._take_for(self.factory.devices.find(self.peer.address, account.name))
         self._tell_client()
 
     def note_client(self, name: str) -> None:
@@ -241,22 +298,39 @@ class Session:
     def _forget_login(self) -> None:
         """What this login named or opened with its rights is nothing to the next one."""
         self.user = self.account = self.stored_files = self.logout = self.rates = None
+        self.device = self.factory.devices.find(self.peer.address, None)
         self.cwd = ROOT
-        self.rename_from = None
+        self.rename_from = self.copy_from = None
         self.protection.is_tls_client = False
         self.close_data()
 
     def reset_parameters(self) -> None:
-        """Back to what a new connection has (REIN): TYPE, PROT, REST, RNFR, EPSV ALL, facts, umask, data port."""
+        """Back to what a new connection has (REIN): TYPE, STRU, MODE, PROT, REST, RNFR, EPSV ALL, language, facts, umask, data port."""
         self.close_data()
         self.protection.reset()
-        self.representation = Representation(self.factory.settings.default_type)
-        self.restart = 0
-        self.rename_from = None
+        self.is_type_given = False
+        self.representation = self._first_type()
+        self.structure = Structure.FILE
+        self.mode = Mode.STREAM
+        self.deflate_level = self.factory.settings.deflate.level
+        self.forget_restart()
+        self.rename_from = self.copy_from = None
         self.is_extended_only = False
+        self.language = catalogue(self.factory.settings.language)  # None: English, as replies are made
         self.facts: tuple[str, ...] = DEFAULT_FACTS
+        self.hash_algorithm = Algorithm.SHA_256
         self.umask: int | None = None
         self.expected_size: int | None = None
+
+    def _first_type(self) -> Representation:
+        """What stands before any TYPE."""
+        is_image = self.device.tolerates(Tolerance.NO_TYPE)
+        return Representation.IMAGE if is_image else Representation(self.factory.settings.default_type)
+
+    def forget_restart(self) -> None:
+        """REST and RANG stand directly before their transfer (RFC 3659 5.3)."""
+        self.restart = 0
+        self.range: tuple[int, int] | None = None  # first and last byte
 
     def permissions(self, most: int) -> int | None:
         """The mode bits of something new under SITE UMASK, *most* without the mask; None where the store decides."""
@@ -264,9 +338,14 @@ class Session:
 
     # Data connection.
 
+    @property
+    def is_on_network(self) -> bool:
+        """Whether data could go anywhere; a Unix socket has no address."""
+        return bool(self.peer.local_address)
+
     def demand_network(self) -> None:
         """`DataConnectionFailed` on a Unix socket: it has no address that data could go from, or to."""
-        if not self.peer.local_address:
+        if not self.is_on_network:
             raise DataConnectionFailed("No data connections here: this control connection is not on a network")
 
     def use_data(self, port: DataPort) -> None:
@@ -292,7 +371,43 @@ class Session:
             self.data.close()
             self.data = None
 
+    # The faults of its device.
+
+    def _take_for(self, device: Device) -> None:
+        """The client is *device*; what it has chosen already stays."""
+        self.device = device
+        if not self.is_type_given:
+            self.representation = self._first_type()
+
+    def tolerates(self, fault: Tolerance) -> bool:
+        """Whether *fault*, which the client has committed, is let pass; then it is counted."""
+        if not self.device.tolerates(fault):
+            return False
+        self.note_fault(fault)
+        return True
+
+    def note_fault(self, fault: Tolerance) -> None:
+        """Count a fault that was let pass; the first of its kind is told at once."""
+        if self.faults is None:
+            self.faults = {}
+        times = self.faults[fault] = self.faults.get(fault, 0) + 1
+        if times == 1:
+            self._tell_fault(fault, times)
+
+    def tell_faults(self) -> None:
+        """At the end: tell how often each fault was let pass that occurred again."""
+        for fault, times in (self.faults or {}).items():
+            if times > 1:
+                self._tell_fault(fault, times)
+
+    def _tell_fault(self, fault: Tolerance, times: int) -> None:
+        if self.factory.events.wants(FaultTolerated):
+            account = self.account_name or ""
+            self.publish(FaultTolerated(peer=self.peer, account=account, device=self.device.name, fault=fault.value, times=times))
+
     # Telling.
 
     def publish(self, event: Event) -> None:
         self.factory.events.publish(event)
+        if self.trace is not None:
+            self.trace.observe(event)

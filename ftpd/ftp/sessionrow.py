@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ftpd.ftp.devices import shown_faults
 from ftpd.ftp.session import Session
 from ftpd.values import SessionRow, TLSFacts
 
@@ -50,6 +51,8 @@ def _row(session: Session, heard: float, ahead: float) -> SessionRow:
         size=None if transfer is None else transfer.size,
         moved=0 if transfer is None else transfer.moved,
         transfer_since=None if transfer is None else transfer.started + ahead,
+        device=session.device.name,
+        tolerated=shown_faults(session.faults) if session.faults else "",
     )
 
 

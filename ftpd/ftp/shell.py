@@ -50,6 +50,9 @@ class ShellFilesystem:
     async def stat(self, path: VirtualPath) -> FileInfo:
         return _info(path.name, await _ask(path, self._shell.stat, list(path.parts), _KEYS))
 
+    async def enter(self, path: VirtualPath) -> None:
+        await _ask(path, self._shell.access, list(path.parts))
+
     async def open_directory(self, path: VirtualPath) -> ShellDirectory:
         if (await self.stat(path)).kind is not FileKind.DIRECTORY:
             raise errors.NotADirectory(path)  # `list` of a file would be its own row
@@ -86,9 +89,13 @@ class ShellFilesystem:
         if mode is WriteMode.UNIQUE:
             path = await self._free_name(path)
         file = await _ask(path, self._shell.openForWriting, list(path.parts))
-        consumer = await _ask(path, file.receive)
-        with errors_about(path):
-            return ShellWriter(path, file, consumer)
+        try:
+            consumer = await _ask(path, file.receive)
+            with errors_about(path):
+                return ShellWriter(path, file, consumer)
+        except BaseException:  # `close` comes after `receive`, whatever became of that; the first error is the one to tell
+            maybeDeferred(file.close).addErrback(lambda _: None)
+            raise
 
     async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
         if permissions is not None:

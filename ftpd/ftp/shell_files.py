@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.internet.interfaces import IPushProducer
+from twisted.protocols.ftp import IFinishableConsumer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,7 +30,7 @@ __all__ = ["ShellReader", "ShellWriter"]
 _MOST_BUFFERED_BYTES: Final = 256 * 1024  # then a push producer is paused: one piece of the copy pump
 
 
-@implementer(IConsumer)
+@implementer(IFinishableConsumer)
 class ShellReader:
     """A `spi.StreamedFile` from an `IReadFile`: what the shell pushes waits here until it is asked for, in order.
 
@@ -90,7 +91,7 @@ class ShellReader:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    # IConsumer: what the shell calls.
+    # IFinishableConsumer: what the shell calls.
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         if self._is_over:
@@ -102,6 +103,9 @@ class ShellReader:
 
     def unregisterProducer(self) -> None:
         self._producer = None
+
+    def finish(self) -> None:
+        """Nothing: who says so has not said yet that it went well; that is `send`'s to say."""
 
     def write(self, data: bytes) -> None:
         if self._is_over or not data:
@@ -164,8 +168,9 @@ class ShellReader:
 class ShellWriter:
     """A `spi.WritableFile` over an `IWriteFile` and the consumer that its `receive` gave.
 
-    The shell publishes as it pleases, Twisted's own from the first byte on: `IWriteFile` has `close` and no word for "this was cut", so
-    `abandon` can only close.  The client still hears 426; what stands under the name is then the shell's.
+    The shell publishes as it pleases, Twisted's own from the first byte on: `IWriteFile` has `close` and no word for "this was cut".  So
+    `abandon` can only close; the client still hears 426, and what stands under the name is the shell's.  A consumer that is an
+    `IFinishableConsumer` is told more: `finish` means that the file is whole, and a close without it that it is not.
     """
 
     start = 0
@@ -196,11 +201,11 @@ class ShellWriter:
         self._size += len(piece)
 
     async def commit(self) -> FileInfo:
-        await self._end()
+        await self._end(is_whole=True)
         return FileInfo(name=self.path.name, kind=FileKind.FILE, size=self._size)
 
     async def abandon(self, *, keeps: bool = True) -> None:
-        await self._end()
+        await self._end(is_whole=False)
 
     # IPushProducer: what the consumer calls.
 
@@ -218,7 +223,7 @@ class ShellWriter:
         self._is_refused = True
         self.resumeProducing()
 
-    async def _end(self) -> None:
+    async def _end(self, *, is_whole: bool) -> None:
         """Close, once.  Python's files write what they still hold when they are closed: a full disk may show only here."""
         if self._is_ended:
             return
@@ -226,5 +231,7 @@ class ShellWriter:
         with errors_about(self.path):
             try:
                 self._consumer.unregisterProducer()
+                if is_whole and IFinishableConsumer.providedBy(self._consumer):
+                    self._consumer.finish()  # type: ignore[no-untyped-call]
             finally:
                 await shielded(maybeDeferred(self._file.close))

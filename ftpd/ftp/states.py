@@ -1,21 +1,10 @@
-"""The few states of a session that are more than a value: representation and why a running command was stopped."""
+"""Why a running command was stopped: the one state of a session that is more than a value."""
 
 from __future__ import annotations
 
 import enum
 
-__all__ = ["Representation", "Stop"]
-
-
-class Representation(enum.Enum):
-    """TYPE: how bytes stand for a file on the data connection (RFC 959 3.1.1)."""
-
-    ASCII = "A"
-    IMAGE = "I"
-
-    @property
-    def words(self) -> str:
-        return "ASCII" if self is Representation.ASCII else "BINARY"
+__all__ = ["Stop"]
 
 
 class Stop(enum.Enum):

@@ -13,41 +13,49 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from ftpd.accounts.rates import Way
-from ftpd.errors import BadOffset, DataConnectionFailed, DataNotProtected, NoSpace, OverQuota, TransferCut
+from ftpd.errors import BadOffset, BadParameter, DataConnectionFailed, DataNotProtected, NoSpace, OverQuota, TransferCut
 from ftpd.events import TransferEnded
+from ftpd.ftp.digests import digest_of
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.protectedport import ProtectedPort
 from ftpd.ftp.session import Session, Transfer
-from ftpd.ftp.states import Representation
-from ftpd.ftp.wire.newlines import from_network, to_network
+from ftpd.ftp.tolerance import Tolerance
+from ftpd.ftp.wire.conversion import Form, incoming, outgoing
+from ftpd.ftp.wire.form import Mode, Representation, Structure
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath
-from ftpd.spi import DataConnection, Pump, ReadableFile, Wanted, WritableFile
-from ftpd.transfer import CopyOut, Source, choose_download, choose_upload
-from ftpd.values import Outcome, TransferResult
+from ftpd.spi import Conversion, DataConnection, Pump, ReadableFile, Wanted, WritableFile
+from ftpd.transfer import CopyOut, Source, choose_download, choose_upload, converted
+from ftpd.values import FileInfo, Mark, Outcome, TransferResult
 
-__all__ = ["receive", "send", "send_listing"]
+__all__ = ["form_of", "receive", "send", "send_listing"]
 
 _log = Logger()
 
 _COMPLETE: Final = Reply(226, "Transfer complete.")
+_PLAIN: Final = Form(Representation.IMAGE, Structure.FILE, Mode.STREAM)
 _AFTER_150: Final = frozenset(
     {425, 426, 451, 522, 551, 552}
 )  # the failures that RFC 959 5.4 and RFC 4217 10 have once a transfer was announced
 
 
 async def send(session: Session, command: str, path: VirtualPath, file: ReadableFile) -> Reply:
-    """Send *file* from the pending REST offset on; 226 when the peer's kernel has acknowledged the last byte."""
-    size, start = file.info.size, session.restart
-    is_ascii = session.representation is Representation.ASCII
-    if start > size and not is_ascii:
+    """Send *file* from the pending REST offset on, or the pending range of it; 226 when the peer's kernel has acknowledged the last byte."""
+    size, form = file.info.size, form_of(session)
+    start, end = _extent(session, form, size)
+    if start > size and not form.counts_wire:
         raise BadOffset(path)
-    wanted = _wanted(session, "download", start=start)
-    if is_ascii:
-        wanted = attrs.evolve(wanted, start=0, transform=_skipping(to_network(), start))
-    transfer = _begin(session, command, "download", path, None if is_ascii else size - start)
-    length = "" if is_ascii else f" ({size} bytes)"
+    conversion = outgoing(form, start)
+    wanted = Wanted(
+        start=0 if form.counts_wire else start,
+        end=end,
+        conversion=conversion,
+        stall_seconds=session.factory.settings.timeouts.stalled_transfer,
+        pace=session.pace("download"),
+    )
+    count = (size if end is None else min(end, size)) - start
+    transfer = _begin(session, command, "download", path, count if conversion is None else None)
+    length = "" if form.is_text else f" ({size if end is None else count} bytes)"
     words = f"Opening {session.representation.words} mode data connection for {path}{length}."
     result = await _move(
         session, transfer, words, lambda connection: choose_download(session.factory.crews, connection, file, wanted)
@@ -62,37 +70,104 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     """
     transfer = _begin(session, command, "upload", file.path, None)
     words = f"FILE: {file.path}" if names_file else f"Opening {session.representation.words} mode data connection for {file.path}."
-    wanted = _wanted(session, "upload", start=file.start, ceiling=file.ceiling)
-    if session.representation is Representation.ASCII:
-        wanted = attrs.evolve(wanted, transform=from_network())
+    conversion = incoming(form_of(session))
+    wanted = Wanted(
+        start=file.start,
+        ceiling=file.ceiling,
+        conversion=conversion,
+        mark=partial(_tell_mark, session) if conversion is not None else None,
+        stall_seconds=session.factory.settings.timeouts.stalled_transfer,
+        pace=session.pace("upload"),
+    )
     result = await _move(
         session, transfer, words, lambda connection: choose_upload(session.factory.crews, connection, file, wanted)
     )
-    return _conclude(session, transfer, await _settled(file, result))
+    result, stored = await _settled(file, result)
+    if stored is None:
+        return _conclude(session, transfer, result)
+    digest = (
+        await digest_of(session, file.path, stored, is_own=file.start == 0)
+        if session.factory.settings.hashes.upload_digest
+        else None
+    )
+    return _conclude(session, transfer, result, _receipt(result, stored, digest))
 
 
 async def send_listing(session: Session, command: str, path: VirtualPath, source: Source) -> Reply:
-    """Send a listing as *source* gives it, piece by piece."""
+    """Send a listing as *source* gives it, in lines that end in CRLF, piece by piece."""
     transfer = _begin(session, command, "listing", path, None)
+    conversion = _listing_conversion(session)
+    if conversion is not None:
+        source = converted(_with_bare_ends(source), conversion, session.factory.crews.compute)
+    wanted = Wanted(stall_seconds=session.factory.settings.timeouts.stalled_transfer, pace=session.pace("download"))
     result = await _move(
         session,
         transfer,
         f"Opening {session.representation.words} mode data connection for the listing.",
-        lambda connection: CopyOut(session.factory.reactor, connection, source, _wanted(session, "download")),
+        lambda connection: CopyOut(session.factory.reactor, connection, source, wanted),
     )
     return _conclude(session, transfer, result)
 
 
-def _wanted(session: Session, way: Way, start: int = 0, ceiling: int | None = None) -> Wanted:
-    return Wanted(
-        start=start,
-        ceiling=ceiling,
-        stall_seconds=session.factory.settings.timeouts.stalled_transfer,
-        pace=session.pace(way),
+def form_of(session: Session) -> Form:
+    """Return how files stand on data connections now: TYPE, STRU, MODE and what belongs to them."""
+    if session.representation is Representation.IMAGE and session.structure is Structure.FILE and session.mode is Mode.STREAM:
+        return _PLAIN
+    settings = session.factory.settings
+    return Form(
+        session.representation,
+        session.structure,
+        session.mode,
+        code_page=settings.code_page,
+        level=session.deflate_level,
+        max_ratio=settings.deflate.max_ratio,
+        marker_bytes=settings.marker_bytes,
     )
 
 
+def _extent(session: Session, form: Form, size: int) -> tuple[int, int | None]:
+    """Return where to start and where to end, None for the end of the file, as REST or RANG have said."""
+    if session.range is None:
+        return session.restart, None
+    if form.is_converted:
+        raise BadParameter("RANG counts bytes of the file: it needs TYPE I, STRU F and MODE S")
+    first, last = session.range
+    if first >= size:
+        raise BadOffset(None, f"The file has {size} bytes, and the range starts at {first}")
+    return first, last + 1
+
+
+def _listing_conversion(session: Session) -> Conversion | None:
+    """Return what makes the lines of a listing, which end in CRLF, what TYPE, STRU and MODE say; in TYPE I they are sent as in TYPE A."""
+    form = form_of(session)
+    if not form.is_ebcdic:
+        form = attrs.evolve(form, representation=Representation.IMAGE)
+        if not form.is_converted:
+            return None
+        form = attrs.evolve(form, representation=Representation.ASCII)
+    return outgoing(form, 0)
+
+
+def _with_bare_ends(source: Source) -> Source:
+    async def next_piece() -> bytes:
+        return (await source()).replace(b"\r\n", b"\n")
+
+    return next_piece
+
+
+def _tell_mark(session: Session, mark: Mark, offset: int) -> None:
+    """Tell a sender what to say with REST if it has to go on from its *mark* (RFC 959 3.5): all before *offset* is in the file.
+
+    One that does not read its replies is told no more: a marker takes four bytes, and its answer twenty.
+    """
+    if session.channel.is_backed_up:
+        return
+    session.channel.send(Reply(110, f"MARK {mark.text} = {offset}"))
+
+
 def _begin(session: Session, command: str, direction: str, path: VirtualPath, size: int | None) -> Transfer:
+    if not session.is_type_given and direction != "listing":
+        session.tolerates(Tolerance.NO_TYPE)
     session.transfer = Transfer(command, direction, path, size, session.factory.reactor.seconds())
     return session.transfer
 
@@ -120,26 +195,35 @@ async def _move(session: Session, transfer: Transfer, words: str, choose: Callab
     return await transfer.pump.start()
 
 
-async def _settled(file: WritableFile, result: TransferResult) -> TransferResult:
-    """Publish a file that has arrived whole and free any other; what cannot be published is a fault of ours, whatever the store raises."""
+async def _settled(file: WritableFile, result: TransferResult) -> tuple[TransferResult, FileInfo | None]:
+    """Publish a file that has arrived whole, and describe it, and free any other; what cannot be published is a fault of ours, whatever the store raises."""
     is_whole = result.outcome is Outcome.FINISHED
     is_full = isinstance(result.error, NoSpace | OverQuota)  # then a kept part would leave no room for anybody
     try:
-        await (file.commit() if is_whole else file.abandon(keeps=not is_full))
+        if is_whole:
+            return result, await file.commit()
+        await file.abandon(keeps=not is_full)
     except CancelledError:
         raise
     except Exception as error:
         if is_whole:
-            return attrs.evolve(result, outcome=Outcome.LOCAL_FAULT, error=error)
+            return attrs.evolve(result, outcome=Outcome.LOCAL_FAULT, error=error), None
         _log.failure("an upload to {path} that failed could not be cleared away", path=str(file.path))
-    return result
+    return result, None
 
 
-def _conclude(session: Session, transfer: Transfer, result: TransferResult) -> Reply:
-    """Choose the reply, only FINISHED is 226, and tell the observers once it is out: the client need not wait for the logs."""
+def _receipt(result: TransferResult, stored: FileInfo, digest: str | None) -> Reply:
+    """Tell what was stored; what came is told too where it is another number: behind an offset, or converted."""
+    came = "" if result.moved == stored.size else f"; {result.moved} bytes came"
+    hashed = "" if digest is None else f"; SHA-256 {digest}"
+    return Reply(226, f"Transfer complete: {stored.size} bytes stored in {result.seconds:.3f} s{came}{hashed}.")
+
+
+def _conclude(session: Session, transfer: Transfer, result: TransferResult, success: Reply = _COMPLETE) -> Reply:
+    """Choose the reply, only FINISHED is *success*, and tell the observers once it is out: the client need not wait for the logs."""
     session.transfer = None
-    reply = _reply(session, result)
-    if session.factory.events.wants(TransferEnded):
+    reply = success if result.outcome is Outcome.FINISHED else _failure(session, result)
+    if session.trace is not None or session.factory.events.wants(TransferEnded):
         session.channel.after_reply(partial(_tell, session, transfer, result, reply))
     return reply
 
@@ -157,14 +241,12 @@ def _tell(session: Session, transfer: Transfer, result: TransferResult, reply: R
         seconds=result.seconds,
         outcome=result.outcome,
         cause="" if result.outcome is Outcome.FINISHED else reply.text,
-        is_ascii=session.representation is Representation.ASCII,
+        is_ascii=session.representation is not Representation.IMAGE,
     )
     session.publish(event)
 
 
-def _reply(session: Session, result: TransferResult) -> Reply:
-    if result.outcome is Outcome.FINISHED:
-        return _COMPLETE
+def _failure(session: Session, result: TransferResult) -> Reply:
     if result.outcome is Outcome.CANCELLED:
         return Reply(426, session.stop.value if session.stop else "Transfer cancelled.")
     error = result.error or TransferCut("Transfer failed")
@@ -174,17 +256,3 @@ def _reply(session: Session, result: TransferResult) -> Reply:
     if reply.code in _AFTER_150:
         return reply
     return reply._replace(code=552 if isinstance(error, NoSpace) else 451)
-
-
-def _skipping(transform: Callable[[bytes], bytes], count: int) -> Callable[[bytes], bytes]:
-    """Drop the first *count* bytes of what *transform* gives: REST in TYPE A counts bytes on the wire (RFC 3659 5.3)."""
-    left = count
-
-    def skip(piece: bytes) -> bytes:
-        nonlocal left
-        converted = transform(piece)
-        dropped = min(left, len(converted))
-        left -= dropped
-        return converted[dropped:] if dropped else converted
-
-    return skip if count else transform

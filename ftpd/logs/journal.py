@@ -12,9 +12,11 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 
 from ftpd.events import (
+    DataFault,
     DatagramTransferEnded,
     DataNotResumed,
     Event,
+    FaultTolerated,
     FileChanged,
     HandshakeFailed,
     LoggedIn,
@@ -26,6 +28,7 @@ from ftpd.events import (
     SessionRefused,
     SizeProbed,
     TransferEnded,
+    WrongProtocol,
 )
 from ftpd.values import Outcome, Peer, TLSFacts
 
@@ -53,6 +56,14 @@ FIELDS = (
     "options",
     "size",
     "reason",
+    "spoken",
+    "device",
+    "fault",
+    "address",
+    "port",
+    "other",
+    "advice",
+    "times",
     "client",
     "tls",
     "certificate",
@@ -153,6 +164,29 @@ def _change(event: FileChanged) -> Fields:
     return {"account": event.account, "change": event.change, "path": event.path, "target": event.target}
 
 
+def _fault(event: DataFault) -> Fields:
+    return {
+        "fault": event.fault,
+        "reason": event.reason,
+        "advice": event.advice,
+        "address": event.address,
+        "port": event.port,
+        "other": event.other,
+        "times": event.times,
+        "often": f" ({event.times} times)" if event.times > 1 else "",  # for the text: most are told at once
+    }
+
+
+def _tolerance(event: FaultTolerated) -> Fields:
+    return {
+        "account": event.account,
+        "device": event.device,
+        "fault": event.fault,
+        "times": event.times,
+        "often": f" ({event.times} times)" if event.times > 1 else "",  # for the text
+    }
+
+
 def _closing(event: SessionClosed) -> Fields:
     return {"account": event.account or "", "seconds": event.seconds, "reason": event.reason}
 
@@ -180,6 +214,12 @@ _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
         "[{session}] {peer} turned away: {reason}",
         lambda event: {"reason": event.reason},
     ),
+    WrongProtocol: (
+        "wrong-protocol",
+        LogLevel.info,
+        "[{session}] {peer} cut off: it spoke {spoken}, which is not FTP",
+        lambda event: {"spoken": event.protocol},
+    ),
     SessionClosed: ("session-closed", LogLevel.debug, "[{session}] {peer} gone after {seconds:.1f} s: {reason}", _closing),
     HandshakeFailed: (
         "handshake-failed",
@@ -192,6 +232,13 @@ _ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
         LogLevel.warn,
         "[{session}] {account} {peer} data connections do not resume the TLS session: nothing proves that they are the client's",
         lambda event: {"account": event.account},
+    ),
+    DataFault: ("data-fault", LogLevel.warn, "[{session}] {peer} {reason}{often}: {advice}", _fault),
+    FaultTolerated: (
+        "fault-tolerated",
+        LogLevel.info,
+        "[{session}] {account} {peer} {fault} tolerated{often}: it is a {device}",
+        _tolerance,
     ),
     LoggedIn: ("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account} ({tls})", _login),
     LoginFailed: (

@@ -16,7 +16,8 @@ __all__ = ["worker_count"]
 def worker_count(config: Config) -> int:
     """Return how many workers serve *config*, 0 for none: then the process that was started serves.
 
-    Raises `ConfigError` where workers are wanted, and a store is in the memory of each; and where that one process should become another user.
+    Raises `ConfigError` where workers are wanted, and a store is in the memory of each; where that one process should become another user;
+    and where there are fewer ports for data connections than workers, each of which has some of its own.
     """
     settings = config.process
     lonely = [path for path, kind in _stores(config) if _is_in_memory(kind, config)]
@@ -26,7 +27,17 @@ def worker_count(config: Config) -> int:
     count = 0 if lonely else settings.count
     if not count:
         _refuse_identity(settings)
+    _refuse_few_ports(config, count)
     return count
+
+
+def _refuse_few_ports(config: Config, count: int) -> None:
+    """Only within one process can sessions share a port."""
+    first, last = config.ftp.passive.ports
+    ports = last - first + 1
+    if config.listen and config.ftp.passive.enabled and ports < count:
+        found = f"found {first}-{last}, {ports} for {count} workers (process.workers)"
+        raise ConfigError([Problem("", "ftp.passive.ports", found, "each worker needs one of its own")])
 
 
 def _refuse_identity(settings: ProcessSettings) -> None:

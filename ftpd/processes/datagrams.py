@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from twisted.logger import Logger
 
+from ftpd.binding import bound_to
 from ftpd.config.addresses import Place
 from ftpd.listening import CannotListen, cannot_listen
 from ftpd.processes.sockets import matching
@@ -30,10 +31,10 @@ def datagram_sockets(address: str, port: int, places: int) -> list[socket.socket
     """
     bound: list[socket.socket] = []
     try:
-        bound.append(_bound(address, port, shares=False))
+        bound.append(bound_to(address, port, socket.SOCK_DGRAM))  # not shared: it would take part of another server's clients
         bound[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # Linux reads it when the next one is bound
         while len(bound) < places:
-            bound.append(_bound(address, bound[0].getsockname()[1], shares=True))
+            bound.append(bound_to(address, bound[0].getsockname()[1], socket.SOCK_DGRAM, socket.SO_REUSEPORT))
     except OSError as error:
         _close(bound)
         raise cannot_listen(error, address, port) from error
@@ -112,7 +113,7 @@ def _more(listener: Place, found: Places, count: int) -> list[socket.socket]:
     opened: list[socket.socket] = []
     try:
         while len(opened) < count:
-            opened.append(_bound(address, port, shares=True))
+            opened.append(bound_to(address, port, socket.SOCK_DGRAM, socket.SO_REUSEPORT))
     except OSError as error:
         _close(opened)
         raise CannotListen(
@@ -120,21 +121,6 @@ def _more(listener: Place, found: Places, count: int) -> list[socket.socket]:
             " restart."
         ) from error
     return opened
-
-
-def _bound(address: str, port: int, *, shares: bool) -> socket.socket:
-    """Bind a socket, to a port that others have, too, where it *shares*; a first one must not: it would take part of another server's clients."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shares)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4])  # with its scope
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def _close(some: Iterable[socket.socket]) -> None:

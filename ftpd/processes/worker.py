@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import math
 import os
-import select
 import signal
 import socket as sockets
 import sys
@@ -25,7 +24,9 @@ from ftpd.logs.targets import text_line
 from ftpd.processes.balance import Balance
 from ftpd.processes.channel import Message, connect, receive_first, send_last
 from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
+from ftpd.processes.parts import with_own_ports
 from ftpd.processes.reporter import Reporter
+from ftpd.reactor import chosen_reactor
 from ftpd.schema import ConfigError
 from ftpd.service import Server, make_service
 from ftpd.signals import Signals
@@ -198,7 +199,7 @@ def main() -> None:
     except EOFError:
         sys.exit(1)
     gc.disable()
-    reactor = _reactor()
+    reactor = chosen_reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     try:
         worker = _made(reactor, order, socket)
@@ -214,7 +215,7 @@ def main() -> None:
 
 
 def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
-    config = order.source.config()
+    config = with_own_ports(order.source.config(), order.slot, order.places)
     os.set_inheritable(BALANCE, False)
     balance = Balance(BALANCE, order.places)
     state = SQLiteState(order.state, order.name, reactor)
@@ -227,16 +228,6 @@ def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
 def _adopted(descriptor: int) -> sockets.socket:
     os.set_inheritable(descriptor, False)
     return sockets.socket(fileno=descriptor)
-
-
-def _reactor() -> Any:
-    if hasattr(select, "epoll"):
-        from ftpd.reactor import install
-
-        install()
-    from twisted.internet import reactor
-
-    return reactor
 
 
 if __name__ == "__main__":

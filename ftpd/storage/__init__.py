@@ -4,6 +4,9 @@
 runs), `mount` (which disks may hang), `names` (hidden and staging names), `describe` (FileInfo), `rows` (of listings), `local_file`,
 `local_directory`, `local_upload`, `staging`.  `memory` keeps everything in memory, `readonly` wraps another store.  A further store is one more file
 with an `interfaces.IStoreKind` in it.
+
+For stores of programs: `simple` (bases of a filesystem) and `content` (what it opens), `shared` (one filesystem for everybody), `layer` (one
+over another).
 """
 
-__all__ = ["local", "memory", "readonly"]
+__all__ = ["content", "layer", "local", "memory", "readonly", "shared", "simple"]

@@ -30,13 +30,14 @@ from ftpd.errors import (
 from ftpd.interfaces import IStoreKind
 from ftpd.paths import ROOT, VirtualPath, decode_name
 from ftpd.schema import ConfigError, FileMode, FilePath, Problem, Seconds, setting
-from ftpd.spi import StoreThreads
+from ftpd.spi import RemovalRules, StoreThreads
 from ftpd.storage import staging
 from ftpd.storage.describe import Describe, OwnerNames, describer
 from ftpd.storage.familiar import Familiar
 from ftpd.storage.lane import Descriptor, SlowLane, in_thread
 from ftpd.storage.local_directory import LocalDirectory, open_directory
 from ftpd.storage.local_file import LocalFile, open_regular
+from ftpd.storage.local_tree import LocalTreeRemoval, Removing, begin_removal
 from ftpd.storage.local_upload import DEFAULT_FILE_MODE, Draft, LocalUpload, UploadRules, begin
 from ftpd.storage.mount import Devices
 from ftpd.storage.names import NameRules, is_staging
@@ -49,6 +50,7 @@ __all__ = ["LOCAL", "LocalFilesystem", "LocalSettings", "LocalStore"]
 
 _DIRECTORY: Final = O_PATH | os.O_DIRECTORY
 _DEFAULT_DIRECTORY_MODE: Final = 0o777  # as DEFAULT_FILE_MODE
+_IN_PLACE: Final = Ability.LINKS | Ability.MODES | Ability.TIMES | Ability.RESUME
 _HAS_PROC: Final = os.path.isdir("/proc/self/fd")
 
 
@@ -250,11 +252,9 @@ class _Home:
 
 
 class LocalFilesystem:
-    """A `spi.Filesystem`: what one session sees of a :class:`LocalStore`."""
+    """What one session sees of a :class:`LocalStore`: a `spi.Filesystem` that can also link, measure, and remove trees."""
 
     __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_sweep", "_uploads")
-
-    abilities = Ability.LINKS | Ability.MODES | Ability.TIMES | Ability.RESUME
 
     def __init__(
         self,
@@ -283,6 +283,10 @@ class LocalFilesystem:
             settings.in_place,
             None if settings.file_mode == DEFAULT_FILE_MODE else settings.file_mode,
         )
+
+    @property
+    def abilities(self) -> Ability:
+        return _IN_PLACE if self._settings.in_place else _IN_PLACE | Ability.STAGING
 
     async def stat(self, path: VirtualPath) -> FileInfo:
         """Describe *path*.  A link that leads nowhere, or out of the root, is described itself."""
@@ -340,6 +344,25 @@ class LocalFilesystem:
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
         await self._root.call(path, self._set_attributes, self._rules.encode(path), changes)
+
+    async def make_link(self, path: VirtualPath, target: VirtualPath) -> None:
+        """Make a symbolic link, relative to its own directory: so it leads to the same place for every program, and stays within the root."""
+        if path.is_root:
+            raise AlreadyExists(path)
+        if self._settings.symlinks != "follow":
+            raise NotPermitted(path, "Symbolic links are not followed here")
+        text = b"../" * len(path.parent.parts) + self._rules.encode(target)
+        await self._root.call(path, self._make_link, self._rules.encode(path), text)
+
+    async def available_bytes(self, path: VirtualPath) -> int:
+        """What statvfs(3) grants a user who is not root."""
+        return await self._root.call(path, self._available, self._rules.encode(path))
+
+    async def remove_tree(self, path: VirtualPath, rules: RemovalRules) -> LocalTreeRemoval:
+        if path.is_root:
+            raise NotPermitted(path)
+        removing = await self._root.open(path, Removing.close, begin_removal, self._rules.encode(path), path, self._rules, rules)
+        return LocalTreeRemoval(path, removing, self._root.lane(removing.disk))
 
     async def close(self) -> None:
         if self._leave is not None:
@@ -442,6 +465,18 @@ class LocalFilesystem:
             else:
                 staging.drop_unused(new.directory, kept_new)
 
+    def _make_link(self, view: View, raw: bytes, text: bytes) -> None:
+        with view.straight(raw) as here:
+            os.symlink(text, here.name, dir_fd=here.directory)
+
+    def _available(self, view: View, raw: bytes) -> int:
+        number = view.open(raw, _DIRECTORY)
+        try:
+            disk = os.fstatvfs(number)
+        finally:
+            os.close(number)
+        return disk.f_bavail * disk.f_frsize
+
     def _set_attributes(self, view: View, raw: bytes, changes: Attributes) -> None:
         # Never a kept part: its time is what it is swept by.
         number = view.open(raw, O_PATH if _HAS_PROC else os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -460,6 +495,15 @@ def _change(number: int, status: os.stat_result, changes: Attributes) -> None:
     /proc/self/fd/N names the very file that was opened, so that no rename can put another in its place, and needs no right to read it.
     """
     target: str | int = f"/proc/self/fd/{number}" if _HAS_PROC else number
+    try:
+        _apply(target, status, changes)
+    except OSError:  # all or nothing, as far as the disk lets us back
+        with suppress(OSError):
+            _apply(target, status, _as_before(status, changes))
+        raise
+
+
+def _apply(target: str | int, status: os.stat_result, changes: Attributes) -> None:
     if changes.owner is not None or changes.group is not None:
         os.chown(target, -1 if changes.owner is None else changes.owner, -1 if changes.group is None else changes.group)
     if changes.mode is not None:
@@ -468,6 +512,16 @@ def _change(number: int, status: os.stat_result, changes: Attributes) -> None:
         accessed = status.st_atime_ns if changes.accessed_ns is None else changes.accessed_ns
         modified = status.st_mtime_ns if changes.modified_ns is None else changes.modified_ns
         os.utime(target, ns=(accessed, modified))
+
+
+def _as_before(status: os.stat_result, changes: Attributes) -> Attributes:
+    """What undoes *changes*; the mode in any case, for a change of owner takes bits of it away."""
+    return Attributes(
+        mode=stat.S_IMODE(status.st_mode),
+        modified_ns=status.st_mtime_ns,
+        owner=None if changes.owner is None else status.st_uid,
+        group=None if changes.group is None else status.st_gid,
+    )
 
 
 def _make_directory(directory: int, name: bytes, permissions: int | None, standard: int) -> None:

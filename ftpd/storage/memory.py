@@ -67,10 +67,11 @@ class _File:
 class _Folder:
     """A directory: what is published in it, and the kept parts of cut uploads, by account and name."""
 
-    __slots__ = ("entries", "kept", "mode", "modified_ns", "number")
+    __slots__ = ("entries", "is_removed", "kept", "mode", "modified_ns", "number")
 
     def __init__(self, number: int, mode: int) -> None:
         self.number = number
+        self.is_removed = False
         self.entries: dict[str, _Node] = {}
         self.kept: dict[tuple[str, str], _File] = {}
         self.mode = mode
@@ -233,9 +234,9 @@ class _MemoryUpload:
 
 
 class MemoryFilesystem:
-    """A `spi.Filesystem`: what one account sees of a :class:`MemoryStore`.  Cut uploads are kept for it, unless it is anonymous."""
+    """A `spi.MeasuredFilesystem`: what one account sees of a :class:`MemoryStore`.  Cut uploads are kept for it, unless it is anonymous."""
 
-    abilities = Ability.MODES | Ability.TIMES | Ability.RESUME
+    abilities = Ability.MODES | Ability.TIMES | Ability.RESUME | Ability.STAGING
 
     def __init__(self, store: MemoryStore, top: _Folder, account: Account) -> None:
         self._store = store
@@ -296,6 +297,7 @@ class MemoryFilesystem:
             raise NotEmpty(path)
         for file in gone.kept.values():
             self._store.release(file)
+        gone.is_removed = True
         del self._parent(path).entries[path.name]
 
     async def remove_file(self, path: VirtualPath) -> None:
@@ -339,6 +341,10 @@ class MemoryFilesystem:
             node.mode = changes.mode & 0o7777
         if changes.modified_ns is not None:
             node.modified_ns = changes.modified_ns
+
+    async def available_bytes(self, path: VirtualPath) -> int:
+        self._folder(path)
+        return self._store.capacity - self._store.used
 
     async def close(self) -> None:
         """Nothing to free."""
@@ -437,6 +443,10 @@ class MemoryFilesystem:
     def _replace(self, folder: _Folder, path: VirtualPath, node: _Node) -> None:
         """Give *node* the name *path* in *folder*, as rename(2) does."""
         old = folder.entries.get(path.name)
+        if folder.is_removed:  # while the upload was under way
+            if isinstance(node, _File):
+                self._store.release(node)
+            raise NotFound(path)
         if isinstance(old, _Folder):
             if isinstance(node, _File):
                 self._store.release(node)

@@ -5,10 +5,10 @@ Apart from permissions: an operator's "read-only" holds whatever the accounts sa
 
 from __future__ import annotations
 
-from ftpd.errors import NotPermitted
+from ftpd.errors import NotADirectory, NotPermitted
 from ftpd.paths import VirtualPath
-from ftpd.spi import Directory, Filesystem, ReadableFile, Store, WritableFile
-from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
+from ftpd.spi import Directory, EnteredFilesystem, Filesystem, ReadableFile, RemovalRules, Store, TreeRemoval, WritableFile
+from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, WriteMode
 
 __all__ = ["ReadOnly", "ReadOnlyFilesystem"]
 
@@ -39,10 +39,14 @@ class ReadOnlyFilesystem:
 
     @property
     def abilities(self) -> Ability:
-        return self._files.abilities & ~Ability.RESUME
+        return Ability.NONE
 
     async def stat(self, path: VirtualPath) -> FileInfo:
         return await self._files.stat(path)
+
+    async def enter(self, path: VirtualPath) -> None:
+        if isinstance(self._files, EnteredFilesystem):
+            await self._files.enter(path)
 
     async def open_directory(self, path: VirtualPath) -> Directory:
         return await self._files.open_directory(path)
@@ -74,6 +78,18 @@ class ReadOnlyFilesystem:
         raise NotPermitted(old, _CAUSE)
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
+        raise NotPermitted(path, _CAUSE)
+
+    async def available_bytes(self, path: VirtualPath) -> int:
+        """None, in any directory that is there."""
+        if (await self._files.stat(path)).kind is not FileKind.DIRECTORY:
+            raise NotADirectory(path)
+        return 0
+
+    async def make_link(self, path: VirtualPath, target: VirtualPath) -> None:
+        raise NotPermitted(path, _CAUSE)
+
+    async def remove_tree(self, path: VirtualPath, rules: RemovalRules) -> TreeRemoval:
         raise NotPermitted(path, _CAUSE)
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ on the reactor thread as long as it stays on a local disk, is short, and needs n
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
@@ -110,6 +111,32 @@ class View:
             )
         except OSError as error:
             raise self._translated(error) from error
+
+    def descend(self, directory: int, name: bytes) -> int:
+        """Open the directory *name* in *directory* for reading; a link is no directory.  Raises `OSError`, and `Crossing` for another mount.
+
+        In a thread: it may wait for the disk.
+        """
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK
+        return self._ground.resolver.open(directory, name, flags, follows_links=False, stays=True)
+
+    def straight(self, raw: bytes) -> Place:
+        """Return the directory and final name of *raw* as `place` does, where no link is on the way; else `NotPermitted`."""
+        try:
+            return place(
+                self._ground.resolver,
+                self._root.number,
+                raw,
+                self._ground.searched,
+                follows_last=False,
+                follows_links=False,
+                stays=self._disk is not None,
+                waits=not self.is_inline,
+            )
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise NotPermitted(None, "The way there leads through a symbolic link") from error
+            raise
 
     def disk(self, number: int) -> Disk | None:
         """Return the disk of the open file *number*, None for one that may hang."""

@@ -13,11 +13,13 @@ from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from ftpd.disks import Disk
 from ftpd.paths import VirtualPath
-from ftpd.spi import Directory, Filesystem, ReadableFile, Store, WritableFile
+from ftpd.spi import Directory, Filesystem, Reactor, ReadableFile, Store, WritableFile
+from ftpd.transfer.crew import Computing, Crew, Crews, Load
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
-__all__ = ["InlineThreads", "SlowStore", "ThreadedClock", "finish", "retire", "spin"]
+__all__ = ["InlineCrews", "InlineThreads", "SlowStore", "ThreadedClock", "finish", "retire", "spin"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +40,29 @@ class InlineThreads:
 
     def separate(self, name: str) -> Self:
         return self
+
+
+class InlineCrews(Crews):
+    """Crews that carry a load, or compute, at once, in the caller's thread: for a reactor that is Twisted's test clock."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        super().__init__(reactor)
+        self._crew = _InlineCrew(reactor, "inline")
+        self.compute = _InlineComputing(self._crew)
+
+    def of(self, disk: Disk) -> Crew:
+        return self._crew
+
+
+class _InlineCrew(Crew):
+    def take(self, load: Load) -> None:
+        load.carry(self)
+        load.carried()
+
+
+class _InlineComputing(Computing):
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
 
 
 class SlowStore:

@@ -551,6 +551,13 @@ class FilesystemContract(_Shorthands):
         self.run(self.ann.rename(path("/a"), path("/a")))
         assert self.get("/a") == b"x"
 
+    def test_rename_to_where_there_is_no_directory_leaves_everything_as_it_was(self) -> None:
+        self.put("/a", b"a")
+        self.put("/b", b"b")
+        self.fails(NotFound, self.ann.rename(path("/a"), path("/no/a")))
+        self.fails(NotADirectory, self.ann.rename(path("/a"), path("/b/a")))
+        assert (self.get("/a"), self.get("/b")) == (b"a", b"b")
+
     def test_rename_does_not_replace_a_directory_that_holds_something(self) -> None:
         for name in ("/d", "/e"):
             self.run(self.ann.make_directory(path(name)))

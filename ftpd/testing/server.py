@@ -30,7 +30,7 @@ from ftpd.paths import ROOT, VirtualPath, decode_name, encode_name
 from ftpd.spi import Filesystem, Reactor, State, Store
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.dataports import MemoryDataPorts
-from ftpd.testing.fakes import finish
+from ftpd.testing.fakes import InlineCrews, finish
 from ftpd.values import Account, FileKind, Permission, Rule, WriteMode
 
 __all__ = ["PASSWORD", "Server"]
@@ -89,6 +89,7 @@ class Server:
             contexts=contexts,
             is_implicit=is_implicit,
             hosts=hosts,
+            crews=InlineCrews(cast(Reactor, self.clock)),
             reactor=cast(Reactor, self.clock),  # no descriptor is ever watched here
         )
 

@@ -24,6 +24,7 @@ CODES: Final[dict[type[Exception], ErrorCode]] = {
     errors.Unsupported: ErrorCode.ACCESS_VIOLATION,  # a FIFO or a device: there, and not to be had
     errors.NoSpace: ErrorCode.DISK_FULL,
     errors.OverQuota: ErrorCode.DISK_FULL,
+    errors.OverLimit: ErrorCode.UNDEFINED,
     errors.BadName: ErrorCode.ACCESS_VIOLATION,
     errors.BadOffset: ErrorCode.UNDEFINED,
     errors.Busy: ErrorCode.UNDEFINED,

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from ftpd.spi import Reactor
 
-__all__ = ["Arrival", "RequestPort", "bound_socket", "let_routers_cut"]
+__all__ = ["Arrival", "RequestPort", "let_routers_cut"]
 
 Address: TypeAlias = tuple[Any, ...]
 Ancillary: TypeAlias = list[tuple[int, int, bytes]]
@@ -140,20 +140,6 @@ class RequestPort:
                 arrival = self._arrivals[data] = _read_arrival(level, kind, data)
                 return arrival
         return self._only
-
-
-def bound_socket(address: str, port: int) -> socket.socket:
-    """Return a UDP socket on *address* and *port*, and on no other kind of address.  Raises `OSError`."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4])  # with its scope
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def let_routers_cut(one: socket.socket) -> None:

@@ -20,13 +20,14 @@ from ftpd.accounts.door import RESTARTING, Door, one_line
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.peer import new_session_id
 from ftpd.accounts.rates import Rates, RateSettings
+from ftpd.binding import bound_to
 from ftpd.errors import TooManySessions
 from ftpd.events import Event, Events, SessionRefused, SizeProbed
 from ftpd.spi import DelayedCall, Reactor
 from ftpd.stepping import stepped
 from ftpd.tftp.exchange import NEVER, Exchange, Visitor
 from ftpd.tftp.opening import Opening
-from ftpd.tftp.port import Address, Arrival, RequestPort, bound_socket
+from ftpd.tftp.port import Address, Arrival, RequestPort
 from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
 from ftpd.tftp.virtual import FileRequest, VirtualFiles
 from ftpd.tftp.wire.packets import ACK, DATA, BadRequest, ErrorCode, error, is_request, parse_request
@@ -107,7 +108,9 @@ class TFTPServer:
     def listen(self, bound: socket.socket | None = None) -> None:
         """Take requests from *bound*, a UDP socket that is this server's from now on; None: from one of its own.  Raises `OSError`."""
         listen = self.listen_settings
-        self._port = RequestPort(self.reactor, bound or bound_socket(listen.address, listen.port), self._received, self._writable)
+        self._port = RequestPort(
+            self.reactor, bound or bound_to(listen.address, listen.port, socket.SOCK_DGRAM), self._received, self._writable
+        )
 
     @property
     def address(self) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The portable pump: any file, any connection, any transformation (TYPE A); one piece in memory at a time.
+"""The portable pump: any file, any connection, any conversion (TYPE, STRU, MODE); one piece in memory at a time.
 
 Back-pressure is the order of things: the next piece is read when the last is written.
 """
@@ -6,22 +6,26 @@ Back-pressure is the order of things: the next piece is read when the last is wr
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Iterator
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as NothingCame
 
-from ftpd.errors import IntegrityLost, OverQuota, Unavailable, from_oserror
-from ftpd.spi import DataConnection, Pace, Reactor, ReadableFile, Wanted, WritableFile
+from ftpd.errors import OverQuota, TransferCut, Unavailable, from_oserror
+from ftpd.spi import Conversion, DataConnection, Pace, Reactor, Threads, Wanted, WritableFile
 from ftpd.transfer.pump import Course
+from ftpd.transfer.source import Source
+from ftpd.values import Mark
 
-__all__ = ["CopyIn", "CopyOut", "Source", "pieces_of"]
+__all__ = ["CopyIn", "CopyOut"]
 
 T = TypeVar("T")
-Source: TypeAlias = Callable[[], Awaitable[bytes]]
 
 _PIECE_BYTES: Final = 256 * 1024
+_PARTS_PER_TURN: Final = 16
+_END_SECONDS: Final = 1.0  # for a peer to close behind the end of its stream
 _PIECES_PER_TURN: Final = (
     4  # 1 MiB, or the rows of some 1,000 files: about a millisecond, then others have their turn of the reactor
 )
@@ -76,10 +80,10 @@ class _Copy(Course):
             raise CancelledError
         return result
 
-    async def take_turns(self) -> None:
-        """Let the reactor turn now and then: with a fast peer nothing else would ever have to wait."""
+    async def take_turns(self, pieces: int = _PIECES_PER_TURN) -> None:
+        """Let the reactor turn after so many *pieces*: with a fast peer nothing else would ever have to wait."""
         self._pieces += 1
-        if self._pieces % _PIECES_PER_TURN == 0:
+        if self._pieces % pieces == 0:
             await self._sleep(0)
 
     async def allowed(self, pace: Pace, most: int) -> int:
@@ -102,7 +106,7 @@ class _Copy(Course):
             await self.move()
         except CancelledError:
             end = self.end_cancelled
-        except OSError as error:
+        except (OSError, TransferCut) as error:
             end = partial(self.end_peer_fault, error)
         except Exception as error:  # a store may be anybody's: whatever it raises is the transfer's end
             end = partial(self.end_local_fault, error)
@@ -124,15 +128,10 @@ class CopyOut(_Copy):
         return self._handed_over - self._connection.unacknowledged()
 
     async def move(self) -> None:
-        transform = self._wanted.transform
         while piece := await self.ask_storage(self._source()):
-            if transform:
-                piece = transform(piece)
             await self._send(piece)
             del piece  # before the next is read: two would be twice the memory
             await self.take_turns()
-        if transform:
-            await self._send(transform(b""))
         await self._connection.finish()
 
     async def _send(self, piece: bytes) -> None:
@@ -145,43 +144,31 @@ class CopyOut(_Copy):
             rest = rest[count:]
 
 
-def pieces_of(file: ReadableFile, start: int) -> Source:
-    """Return a source that reads *file* from *start* to the size it had when opened; a file that shrinks is `IntegrityLost`."""
-    offset, end = start, file.info.size
-
-    async def next_piece() -> bytes:
-        nonlocal offset
-        if offset >= end:
-            return b""
-        piece = await file.read_at(offset, min(_PIECE_BYTES, end - offset))
-        if not piece:
-            raise IntegrityLost(None, "The file became shorter while it was sent")
-        offset += len(piece)
-        return piece
-
-    return next_piece
-
-
 class CopyIn(_Copy):
-    """Store what arrives, from offset `wanted.start` on, until the peer's truthful end."""
+    """Store what arrives, from offset `wanted.start` on, until the peer's truthful end, or the one that its stream has said."""
 
-    def __init__(self, reactor: Reactor, connection: DataConnection, file: WritableFile, wanted: Wanted) -> None:
+    def __init__(self, reactor: Reactor, connection: DataConnection, file: WritableFile, wanted: Wanted, threads: Threads) -> None:
         super().__init__(reactor, connection, wanted)
         self._file = file
         self._offset = wanted.start
+        self._threads = threads  # for a conversion that is costly
 
     async def move(self) -> None:
-        transform = self._wanted.transform
+        conversion = self._wanted.conversion
         while piece := await self._receive():
             count = len(piece)
-            if transform:
-                piece = transform(piece)
-            await self._store(piece)
+            if conversion is None:
+                await self._store(piece)
+            else:
+                await self._store_converted(conversion, conversion.convert(piece))
             del piece
             self.moved += count
+            if conversion is not None and conversion.is_complete:
+                await self._see_the_end()
+                return
             await self.take_turns()
-        if transform:
-            await self._store(transform(b""))
+        if conversion is not None:
+            await self._store_converted(conversion, conversion.end())
 
     async def _receive(self) -> bytes:
         pace = self._pace
@@ -195,6 +182,30 @@ class CopyIn(_Copy):
                 pace.give_back(most - len(piece))
         return piece
 
+    async def _see_the_end(self) -> None:
+        """Let a peer that closes behind the end of its stream do so first: our close would be a reset for it.  One need not close."""
+        asked: Deferred[bytes] = Deferred.fromCoroutine(_awaited(self._connection.receive(1)))
+        try:
+            rest = await asked.addTimeout(_END_SECONDS, self._reactor)  # type: ignore[arg-type]  # it wants no more than a clock
+        except (NothingCame, OSError):
+            return
+        if rest:
+            raise TransferCut("Bytes came behind the end of the file", self.moved)
+
+    async def _store_converted(self, conversion: Conversion, parts: Iterator[bytes | Mark]) -> None:
+        while (part := await self._next_of(conversion, parts)) is not None:
+            if isinstance(part, Mark):
+                if self._wanted.mark is not None:
+                    self._wanted.mark(part, self._offset)
+            else:
+                await self._store(part)
+            await self.take_turns(_PARTS_PER_TURN)  # a piece may hold thousands of markers, or of blocks with nothing in them
+
+    async def _next_of(self, conversion: Conversion, parts: Iterator[T]) -> T | None:
+        if not conversion.is_costly:
+            return next(parts, None)
+        return await self.ask_storage(self._threads.run(next, parts, None))
+
     async def _store(self, piece: bytes) -> None:
         if not piece:
             return
@@ -203,3 +214,7 @@ class CopyIn(_Copy):
             raise OverQuota
         await self.ask_storage(self._file.write_at(self._offset, piece))
         self._offset += len(piece)
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    return await answer

@@ -6,14 +6,23 @@ one hop in many megabytes, and where more loads wait than there are threads, eac
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ftpd.disks import Disk
 from ftpd.spi import Reactor
 
-__all__ = ["Crew", "Crews", "Load"]
+__all__ = ["Computing", "Crew", "Crews", "Load"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _THREADS: Final = 4  # of one disk: two cores are busy with two, and a disk that hangs holds four
 _IDLE_SECONDS: Final = 10.0  # then a thread ends
@@ -44,6 +53,7 @@ class Crew:
         self._changed = threading.Condition(threading.Lock())
         self._threads = 0
         self._under_way = 0
+        self._is_closed = False
 
     @property
     def is_awaited(self) -> bool:
@@ -71,6 +81,12 @@ class Crew:
             self._under_way -= 1
             return True
 
+    def close(self) -> None:
+        """Let threads end as soon as nothing waits for them, and not only when they have been idle for a while; may be called twice."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
     def _start_thread(self) -> None:
         try:
             threading.Thread(target=self._work, name=self._name, daemon=True).start()
@@ -91,17 +107,58 @@ class Crew:
 
     def _next(self) -> Load | None:
         with self._changed:
-            if self._changed.wait_for(lambda: self._loads, _IDLE_SECONDS):
+            self._changed.wait_for(lambda: self._loads or self._is_closed, _IDLE_SECONDS)
+            if self._loads:
                 return self._loads.popleft()
             self._threads -= 1
             return None
 
 
+class _Computation(Generic[T]):
+    """One call, and the Deferred of its result."""
+
+    def __init__(self, crew: Crew, call: Callable[[], T]) -> None:
+        self._call = call
+        self._result: T | Failure | None = None
+
+        def withdraw(_: Deferred[T]) -> None:
+            crew.withdraw(self)
+
+        self.done: Deferred[T] = Deferred(withdraw)
+
+    def carry(self, crew: Crew) -> None:
+        try:
+            self._result = self._call()
+        except BaseException:
+            self._result = Failure()  # type: ignore[no-untyped-call]
+
+    def carried(self) -> None:
+        if not self.done.called:  # else it was cancelled: its result is dropped
+            self.done.callback(cast(T, self._result))
+
+
+class Computing:
+    """A `spi.Threads` for what computes without end and without the interpreter's lock (deflate): as many at a time as there are cores."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._crew = Crew(reactor, "ftpd-compute", os.cpu_count() or 1)
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        computation = _Computation(self._crew, partial(function, *args, **kwargs))
+        self._crew.take(computation)
+        return computation.done
+
+    def close(self) -> None:
+        """As `Crew.close`."""
+        self._crew.close()
+
+
 class Crews:
-    """The crews of a server, one for each disk: a slow one delays its own transfers only."""
+    """The crews of a server, one for each disk: a slow one delays its own transfers only; `compute` is for what needs none."""
 
     def __init__(self, reactor: Reactor) -> None:
         self.reactor = reactor
+        self.compute = Computing(reactor)
         self._by_disk: dict[Disk, Crew] = {}
 
     def of(self, disk: Disk) -> Crew:
@@ -110,3 +167,9 @@ class Crews:
         if crew is None:
             crew = self._by_disk[disk] = Crew(self.reactor, f"ftpd-crew-{len(self._by_disk)}")
         return crew
+
+    def close(self) -> None:
+        """The service stops: threads end with what they are at; may be called twice."""
+        self.compute.close()
+        for crew in self._by_disk.values():
+            crew.close()

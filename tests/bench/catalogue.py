@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from tests.bench.measure import Measure
-from tests.bench.measures import bulk, commands, fair, files, idle, listings, responsive, slow_disk, tftp
+from tests.bench.measures import bulk, commands, fair, files, hashing, idle, listings, responsive, slow_disk, tftp
 from tests.bench.stream import MIB
 
 __all__ = ["DISK", "catalogue"]
@@ -36,6 +36,10 @@ def catalogue(entries: int) -> dict[str, Measure]:
         "download8": bulk.downloads(8, 256 * MIB, "8 downloads"),
         "upload8": bulk.uploads(8, 128 * MIB, "8 uploads"),
         "ascii": bulk.ascii_download,
+        "ascii-upload": bulk.ascii_upload,
+        "deflate": bulk.deflated_download,
+        "deflate-upload": bulk.deflated_upload,
+        "hash": hashing.hashing,
         "disk-upload": bulk.disk_upload(256 * MIB, "none"),
         "disk-upload-durable": bulk.disk_upload(256 * MIB, "file"),  # the default
         "idle": idle.idle(5000),

@@ -74,6 +74,20 @@ TLSECCertificateKeyFile {certificate}
 TLSRequired off
 TLSLog none
 """
+# By module: what it needs to be switched on.  The path of modules may be said twice.
+_PROFTPD_EXTRAS: Final = {
+    "mod_digest": """
+ModulePath {modules}
+LoadModule mod_digest.c
+DigestEngine on
+DigestCache off
+""",
+    "mod_deflate": """
+ModulePath {modules}
+LoadModule mod_deflate.c
+DeflateEngine on
+""",
+}
 _PURE_FTPD: Final = ("-l", "unix", "-E", "-H", "-c", "20000", "-C", "20000", "-I", "60", "-L", "200000:5", "-f", "none")
 
 
@@ -112,6 +126,8 @@ def command(name: str, path: str, user: str, port: int, scratch: Path, certifica
     config = scratch / f"{name}-{port}.conf"
     plain, tls_text = (_VSFTPD, _VSFTPD_TLS) if name == "vsftpd" else (_PROFTPD, _PROFTPD_TLS)
     text = plain + tls_text if certificate is not None else plain
+    if name == "proftpd":
+        text += "".join(extra for module, extra in _PROFTPD_EXTRAS.items() if (_modules(program) / f"{module}.so").exists())
     group = grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
     config.write_text(
         text.format(port=port, empty=empty, certificate=certificate, modules=_modules(program), user=user, group=group)

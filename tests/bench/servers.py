@@ -47,6 +47,8 @@ directory = "run-{port}"
 idle = "1 h"
 [ftp.passive]
 ports = "10000-19999"
+[ftp.deflate]
+enabled = true
 [limits]
 sessions = 0
 sessions_per_address = 0

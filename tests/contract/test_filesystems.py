@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 
+from ftpd.paths import VirtualPath
 from ftpd.schema import FilePath
 from ftpd.spi import Store
 from ftpd.storage import kernel
@@ -16,7 +17,9 @@ from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly
 from ftpd.storage.resolve import KernelResolver, Resolver, WalkResolver
+from ftpd.storage.tree import PortableRemoval
 from ftpd.testing.fakes import InlineThreads, spin
+from ftpd.testing.filesystem_abilities import Allowing, LinkingContract, MeasuredContract, TreeContract
 from ftpd.testing.filesystem_contract import (
     READ_ONLY_TREE,
     FilesystemContract,
@@ -29,9 +32,19 @@ from ftpd.threads import Pool
 T = TypeVar("T")
 
 
-class TestMemory(KeptPartContract):
+class TestMemory(KeptPartContract, MeasuredContract):
     def make_store(self) -> Store:
         return MemoryStore()
+
+
+class TestPortableRemoval(FilesystemContract, TreeContract):
+    """Of a store that cannot remove trees by itself."""
+
+    def make_store(self) -> Store:
+        return MemoryStore()
+
+    def begin_removal(self, path: VirtualPath, rules: Allowing) -> Coroutine[Any, Any, PortableRemoval]:
+        return PortableRemoval.begin(self.ann, path, rules)
 
 
 class OnDisk(FilesystemContract):
@@ -53,12 +66,12 @@ class OnDisk(FilesystemContract):
 
 
 @pytest.mark.skipif(not kernel.has_openat2(), reason="machine: this kernel or sandbox has no openat2")
-class TestLocalByKernel(OnDisk, KeptPartContract):
+class TestLocalByKernel(OnDisk, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
     def make_resolver(self) -> Resolver:
         return KernelResolver()
 
 
-class TestLocalByWalk(OnDisk, KeptPartContract):
+class TestLocalByWalk(OnDisk, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
     pass
 
 
@@ -102,11 +115,11 @@ class OnThreads(OnDisk):
         return spin(self.reactor, coroutine)
 
 
-class TestLocalOnThreads(OnThreads, KeptPartContract):
+class TestLocalOnThreads(OnThreads, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
     settings: ClassVar[dict[str, Any]] = {"durable": "file"}
 
 
-class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract):
+class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
     settings: ClassVar[dict[str, Any]] = {"network_file_system": "yes"}
 
 

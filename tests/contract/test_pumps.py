@@ -19,11 +19,12 @@ from ftpd.testing.pump_contract import (
     crews_of,
 )
 from ftpd.transfer.choose import choose_download, choose_upload
-from ftpd.transfer.copy import CopyIn, CopyOut, pieces_of
+from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.protected import ReceiveProtected, SendProtected
 from ftpd.transfer.receive import Receive
 from ftpd.transfer.sendfile import SendFile
+from ftpd.transfer.source import pieces_of
 from ftpd.transfer.tls import TLSConnection
 
 PIECE = 256 * 1024  # of the copy pump, and of what is encrypted at a time
@@ -114,7 +115,7 @@ class TestCopyIn(ReceiverContract):
     under_way_bytes = PIECE
 
     def make_pump(self, reactor: Any, connection: SocketConnection, file: DiskFile, wanted: Wanted) -> Pump:
-        return CopyIn(reactor, connection, file, wanted)
+        return CopyIn(reactor, connection, file, wanted, crews_of(reactor).compute)
 
 
 class TestCopyOutOverTLS(_OverTLS, TestCopyOut):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import re
+import zlib
 from collections.abc import Callable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpd.errors import BadArgument
+from ftpd.errors import BadArgument, TransferCut
 from ftpd.ftp.wire.addresses import format_epsv, format_pasv, parse_eprt, parse_port
 from ftpd.ftp.wire.arguments import split_list_flags
+from ftpd.ftp.wire.conversion import Form, incoming, outgoing
 from ftpd.ftp.wire.facts import FACTS, FactFormat, format_time, parse_time, select_facts
+from ftpd.ftp.wire.form import Mode, Representation, Structure
 from ftpd.ftp.wire.globs import has_magic, matcher
 from ftpd.ftp.wire.lines import TOO_LONG, LineReader, TooLong
 from ftpd.ftp.wire.newlines import from_network, to_network
 from ftpd.ftp.wire.replies import Reply, encode, quote
-from ftpd.values import FileInfo, FileKind, Permission
+from ftpd.values import FileInfo, FileKind, Mark, Permission
+from tests.plain_codecs import Broken, Marker, decode, stored
 
 LIMIT = 16
 
@@ -214,6 +218,80 @@ def test_uploads_in_ascii_are_the_whole_file_converted(content: bytes, places: l
 @given(TEXT_FILES.map(lambda content: content.replace(b"\r", b"")), CUTS)
 def test_unix_text_survives_the_way_there_and_back(content: bytes, places: list[int]) -> None:
     assert through(from_network(), cut(through(to_network(), [content]), places)) == content
+
+
+FORMS = st.builds(Form, st.sampled_from(Representation), st.sampled_from(Structure), st.sampled_from(Mode)).filter(
+    lambda form: form.is_converted
+)
+
+# Of what the framings know: ends, escapes, runs, fillers, markers, blocks, and counts that lie.
+RECORD_CODES = [b"\xff\x01", b"\xff\x02", b"\xff\x03", b"\xff\xff", b"\xff", b"\r", b"\n", b"\x15", b"\x25"]
+STRINGS = [b"\0", b"\0\x80", b"\0\x40", b"\0\x10", b"\0\xc0", b"\xc0", b"\x83a", b"\x01a", b"\x02m1"]
+BLOCKS = [b"\0\0\0", b"\0\0\x01a", b"\x80\0\0", b"\xc0\0\x01\n", b"\x40\0\0", b"\x10\0\x02m1", b"\x10\xff\xff"]
+TELLING_FRAMES = st.sampled_from([*RECORD_CODES, *STRINGS, *BLOCKS])
+FRAMES = st.builds(
+    lambda frames, end: b"".join(frames) + end,
+    st.lists(
+        TELLING_FRAMES | st.sampled_from(RECORD_CODES) | st.sampled_from(STRINGS) | st.sampled_from(BLOCKS) | st.binary(max_size=8),
+        max_size=20,
+    ),
+    st.sampled_from([b"", b"\xff\x02", b"\xff\x03", b"\0\x40\xc0", b"\x40\0\0"]),
+)
+
+
+def letters(form: Form) -> tuple[str, str, str]:
+    return form.representation.value, form.structure.value, form.mode.value
+
+
+def upload(form: Form, pieces: list[bytes]) -> tuple[bytes, list[str]] | None:
+    """Receive as a pump does; None for an upload that is cut."""
+    conversion = incoming(form)
+    assert conversion is not None
+    parts: list[bytes | Mark] = []
+    try:
+        for piece in pieces:
+            if conversion.is_complete:
+                return None
+            parts += conversion.convert(piece)
+        if not conversion.is_complete:
+            parts += conversion.end()
+    except TransferCut:
+        return None
+    return b"".join([part for part in parts if isinstance(part, bytes)]), [part.text for part in parts if isinstance(part, Mark)]
+
+
+@given(FORMS, FRAMES, CUTS, st.integers(min_value=0, max_value=9))
+def test_an_upload_is_what_the_slow_decoder_says_or_cut(form: Form, frames: bytes, places: list[int], level: int) -> None:
+    wire = zlib.compress(frames, level) if form.mode is Mode.DEFLATE else frames
+    try:
+        events = decode(wire, *letters(form))
+    except Broken:
+        assert upload(form, list(filter(None, cut(wire, places)))) is None
+        return
+    arrived = upload(form, list(filter(None, cut(wire, places))))
+    assert arrived is not None
+    content, marks = arrived
+    assert content == stored(events, form.representation.value)
+    answered = iter([event.text for event in events if isinstance(event, Marker)])
+    assert all(mark in answered for mark in marks)
+
+
+@given(st.sampled_from(Representation), st.sampled_from(Structure), st.binary(max_size=300), CUTS)
+def test_any_bytes_in_mode_z_are_a_file_or_cut(
+    representation: Representation, structure: Structure, wire: bytes, places: list[int]
+) -> None:
+    form = Form(representation, structure, Mode.DEFLATE)
+    assert upload(form, list(filter(None, cut(wire, places)))) == upload(form, list(filter(None, [wire])))
+
+
+@given(FORMS, FRAMES, CUTS, CUTS)
+def test_any_file_survives_in_any_form(form: Form, content: bytes, sendings: list[int], receivings: list[int]) -> None:
+    if form.representation is Representation.ASCII and form.structure is Structure.FILE:
+        content = content.replace(b"\r", b"")
+    conversion = outgoing(form, 0)
+    assert conversion is not None
+    wire = b"".join([*(part for piece in cut(content, sendings) for part in conversion.convert(piece)), *conversion.end()])
+    assert upload(form, list(filter(None, cut(wire, receivings)))) == (content, [])
 
 
 @given(st.text("-la1C /.x", max_size=20) | TEXTS)

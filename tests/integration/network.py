@@ -14,9 +14,10 @@ import shutil
 import socket
 import struct
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 from tests.integration.live import SECONDS
 
@@ -29,6 +30,7 @@ BROADCAST: Final = "10.69.0.255"
 _CLONE_NEWNET: Final = 0x40000000  # linux/sched.h
 _SIOCETHTOOL: Final = 0x8946  # linux/sockios.h
 _ETHTOOL_STXCSUM: Final = 0x17  # linux/ethtool.h
+T = TypeVar("T")
 Socket: TypeAlias = socket.socket  # by a name that `Namespace.socket` does not hide
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -73,8 +75,12 @@ class Namespace:
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> Socket:
         """Make a socket in it; a socket stays where it was made, whatever thread uses it."""
+        return self.call(lambda: socket.socket(family, kind, protocol))
+
+    def call(self, make: Callable[[], T]) -> T:
+        """Return what *make* returns, on a thread that is in it: a descriptor stays where it was opened."""
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(self._made, family, kind, protocol).result()
+            return thread.submit(self._called, make).result()
 
     def close(self) -> None:
         """Leave it; it is gone with the last process and socket in it."""
@@ -88,7 +94,7 @@ class Namespace:
     def _file(self) -> str:
         return f"/proc/{self._waiting.pid}/ns/net"
 
-    def _made(self, family: int, kind: int, protocol: int) -> Socket:
+    def _called(self, make: Callable[[], T]) -> T:
         """Enter it, for good, with the thread that this is called on."""
         namespace = os.open(self._file, os.O_RDONLY)
         try:
@@ -96,7 +102,7 @@ class Namespace:
                 raise OSError(ctypes.get_errno(), "setns")
         finally:
             os.close(namespace)
-        return socket.socket(family, kind, protocol)
+        return make()
 
 
 class Network:

@@ -77,7 +77,7 @@ def flowing(request: pytest.FixtureRequest) -> tuple[Flowing, Guest]:
 def moved(wire: Wire) -> int:
     """Return how many bytes STAT says."""
     reply = wire.ask("STAT")
-    found = re.search(r"(?:RETR|STOR) \S+: (\d+)", reply.text)
+    found = re.search(r"(?:RETR|STOR) \S+\n (\d+)", reply.text)
     assert reply.code == 211
     assert found is not None, reply
     return int(found[1])

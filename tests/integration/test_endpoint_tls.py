@@ -82,7 +82,7 @@ def test_a_session_is_served_as_already_secure(serve: Serve) -> None:
         data.sendall(b"content")
         data.close()
         assert wire.reply().code == 226
-        assert "Control connection private" in wire.ask("STAT").text
+        assert "The control connection is private" in wire.ask("STAT").text
 
 
 def test_tls_is_not_begun_a_second_time(serve: Serve) -> None:

@@ -124,7 +124,20 @@ def test_tls_hello_on_the_clear_port_does_not_hang(guest: Guest) -> None:
     with Wire(guest.port) as wire:
         wire.reply()
         wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500) + b"\n")
-        assert wire.reply().code in (421, 500)
+        assert wire.reply().code == 421
+        assert wire.is_closed()
+
+
+@pytest.mark.parametrize(
+    "opening",
+    ["SSH-2.0-OpenSSH_9.9", "EHLO client", "OPTIONS * RTSP/1.0", "REGISTER sip:x SIP/2.0", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2"],
+)
+def test_other_protocol_is_cut_off(guest: Guest, opening: str) -> None:
+    with Wire(guest.port) as wire:
+        wire.reply()
+        wire.send(f"{opening}\r\nUSER {guest.name}\r\n")
+        assert wire.reply().code == 421
+        assert wire.is_closed()
 
 
 # Names.

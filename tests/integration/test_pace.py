@@ -18,8 +18,9 @@ from twisted.internet.task import Clock
 from ftpd.spi import Pump, Wanted
 from ftpd.testing.pump_contract import DiskFile, Line, TLSLine, drive, pattern, private_reactor
 from ftpd.transfer import CopyOut, Crews, choose_download, choose_upload
-from ftpd.transfer.copy import CopyIn, pieces_of
+from ftpd.transfer.copy import CopyIn
 from ftpd.transfer.pace import Bucket, TransferPace
+from ftpd.transfer.source import pieces_of
 from ftpd.values import Outcome
 
 RATE = 512 * 1024
@@ -62,7 +63,7 @@ def _copy_out(reactor: Any, connection: Any, file: DiskFile, wanted: Wanted) -> 
 
 
 def _copy_in(reactor: Any, connection: Any, file: DiskFile, wanted: Wanted) -> Pump:
-    return CopyIn(reactor, connection, file, wanted)
+    return CopyIn(reactor, connection, file, wanted, Crews(reactor).compute)
 
 
 WAYS = {

@@ -20,7 +20,7 @@ from ftpd.config.tree import Config, HostSettings, ListenSettings, StorageSettin
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
 
-COMMANDS = ["serve", "check", "passwd", "cert", "tftp-map", "sample", "completion"]
+COMMANDS = ["serve", "check", "doctor", "passwd", "cert", "tftp-map", "sample", "completion"]
 
 
 def ftpd(*arguments, text=None):

@@ -10,12 +10,14 @@ from twisted.application.service import IService
 from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
 from ftpd.accounts.rates import Rates
 from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, LoginSettings, StorageSettings
 from ftpd.extensions import load_file
+from ftpd.ftp.settings import FTPSettings, PassiveSettings
 from ftpd.listening import CannotListen
 from ftpd.login.certificate import SecondFactor
 from ftpd.login.memory import MemoryPasswords
@@ -24,12 +26,16 @@ from ftpd.logs.open import OpenLogs
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.schema import ConfigError, FilePath
 from ftpd.service import Server, make_service, unusable_parts
+from ftpd.state.memory import MemoryState
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.certificates import make_authority, make_certificate
-from ftpd.testing.fakes import retire, spin
+from ftpd.testing.fakes import finish, retire, spin
 from ftpd.threads import Pool
 from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
+from ftpd.values import Peer, SessionRow
+
+CLIENT = Peer("203.0.113.9", 40000, "10.0.0.2", 21)
 
 
 @pytest.fixture
@@ -248,3 +254,56 @@ def test_a_command_that_nobody_serves_is_named_where_it_is_denied_or_allowed(rea
         ("ftp.allow_commands", "did you mean USER?"),
         ("ftp.deny_commands", "did you mean DELE?"),
     ]
+
+
+def test_each_listener_announces_its_own_external_address_or_that_of_all(reactor, config):
+    listen = (ListenSettings(port=0, external_address="198.51.100.1"), ListenSettings(port=0))
+    passive = PassiveSettings(external_address="198.51.100.2")
+    server = make_service(attrs.evolve(config, listen=listen, ftp=FTPSettings(passive=passive)), reactor)
+    told = [listener.factory.announcement.address_for(CLIENT, "10.0.0.2") for listener in server.listeners]
+    assert [finish(one) for one in told] == ["198.51.100.1", "198.51.100.2"]
+    spin(reactor, server.stopService())
+
+
+def test_what_is_wrong_with_data_ports_is_told_for_all_listeners_at_one_place(reactor, config):
+    listen = (ListenSettings(port=0), ListenSettings(port=0))
+    server = make_service(attrs.evolve(config, listen=listen), reactor)
+    assert len({listener.factory.data_faults for listener in server.listeners}) == 1
+    spin(reactor, server.stopService())
+
+
+def test_the_listeners_of_a_server_tell_the_sessions_of_all_of_them(reactor, config):
+    listeners = (ListenSettings(port=0), ListenSettings(port=0))
+    server = make_service(attrs.evolve(config, listen=listeners), reactor)
+    first, second = (listener.factory for listener in server.listeners)
+    protocol = first.buildProtocol(None)
+    protocol.makeConnection(StringTransport())
+    assert [row.session for row in finish(second.all_rows())] == [protocol.session.peer.session]
+    protocol.connectionLost()
+    server.privilegedStartService()
+    server.startService()
+    spin(reactor, server.stopService())
+
+
+def test_sessions_of_other_processes_are_told_as_they_told_last(reactor, config):
+    other = SessionRow("far", "192.0.2.1", 4000, "", "ftp", 0.0, 0.0)
+
+    class Others(MemoryState):
+        async def sessions(self):
+            return [other]
+
+    server = make_service(config, reactor, state=Others(reactor))
+    assert list(finish(server.listeners[0].factory.all_rows())) == [other]
+    server.privilegedStartService()
+    server.startService()
+    spin(reactor, server.stopService())
+
+
+def test_the_listeners_of_a_server_hash_as_many_files_as_one(reactor, config):
+    listeners = (ListenSettings(port=0), ListenSettings(port=0))
+    server = make_service(attrs.evolve(config, listen=listeners), reactor)
+    first, second = (listener.factory for listener in server.listeners)
+    assert first.digests is second.digests
+    server.privilegedStartService()
+    server.startService()
+    spin(reactor, server.stopService())

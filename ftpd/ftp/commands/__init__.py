@@ -12,19 +12,29 @@ from ftpd.ftp.command import Command, CommandTable, table
 from ftpd.ftp.commands import (
     abort,
     active,
+    attributes,
+    combining,
+    copying,
     directories,
     files,
+    hashing,
     host,
     inform,
+    language,
+    links,
     listing,
     login,
     modes,
+    mount,
     passive,
+    prepare,
     rename,
     retrieve,
     security,
     site,
     store,
+    trees,
+    who,
 )
 
 __all__ = ["KNOWN_VERBS", "standard_commands"]
@@ -35,22 +45,31 @@ _FAMILIES: Final = (
     security,
     directories,
     modes,
+    mount,
     passive,
+    prepare,
     active,
     retrieve,
     store,
+    who,
     listing,
     files,
+    attributes,
+    trees,
+    copying,
+    combining,
+    links,
+    hashing,
     rename,
     inform,
+    language,
     site,
     abort,
 )
 
 # Verbs of the RFCs and drafts that are known and not served: 502, where anything else unknown is 500.
 KNOWN_VERBS: Final = frozenset(
-    b"ADAT CONF CSID ENC ESTA ESTP HASH LANG LPRT LPSV MIC PRET RANG RMDA SMNT SPSV THMB XCRC XMD5 XSHA XSHA1 XSHA256 "
-    b"XSHA512 XRCP XRSQ XSEM XSEN MAIL MLFL MRCP MRSQ MSAM MSND MSOM AVBL COMB DSIZ MD5 MFCT MFF MMD5".split()
+    b"ADAT CONF ENC ESTA ESTP MIC SPSV THMB XRCP XRSQ XSEM XSEN MAIL MLFL MRCP MRSQ MSAM MSND MSOM".split()
 )
 
 

@@ -7,16 +7,21 @@ from typing import Final
 from ftpd.errors import BadArgument, NotFound, Unsupported
 from ftpd.events import FileChanged
 from ftpd.ftp.command import Needs, command, path, text
+from ftpd.ftp.commands.attributes import change_attributes
 from ftpd.ftp.session import Session
-from ftpd.ftp.states import Representation
 from ftpd.ftp.wire.facts import format_time, parse_time
+from ftpd.ftp.wire.form import Representation
 from ftpd.ftp.wire.newlines import to_network
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath
-from ftpd.values import Attributes, FileKind
+from ftpd.values import Ability, Attributes, FileKind, Permission
 
 _MOST_COUNTED_BYTES: Final = 1024 * 1024  # read for SIZE in TYPE A: what every client with a habit of asking gets at once
 _PIECE_BYTES: Final = 256 * 1024
+
+
+def _time_feature(session: Session) -> str:
+    return "MFMT" if session.may(Permission.ATTRIBUTES) and session.can(Ability.TIMES) else ""
 
 
 @command("DELE", takes=path, needs=Needs.LOGIN, rfc="RFC 959 4.1.3", syntax="DELE path")
@@ -27,7 +32,7 @@ async def dele(session: Session, path: VirtualPath) -> Reply:
     return Reply(250, f"{path} deleted.")
 
 
-@command("SIZE", takes=path, needs=Needs.LOGIN, rfc="RFC 3659 4", syntax="SIZE path", features=("SIZE",), beside=True, keeps_restart=True)  # fmt: skip
+@command("SIZE", takes=path, needs=Needs.LOGIN, rfc="RFC 3659 4", syntax="SIZE path", features=(lambda session: "SIZE" if session.may(Permission.VIEW) else "",), beside=True, keeps_restart=True)  # fmt: skip
 async def size(session: Session, path: VirtualPath) -> Reply:
     """Tell how many bytes RETR would send in the TYPE that is set; in TYPE A only of files small enough to be counted at once."""
     info = await session.files.stat(path)
@@ -40,7 +45,7 @@ async def size(session: Session, path: VirtualPath) -> Reply:
     return Reply(213, str(await _size_as_text(session, path)))
 
 
-@command("MDTM", takes=text, needs=Needs.LOGIN, rfc="RFC 3659 3", syntax="MDTM path", features=("MDTM",), beside=True, keeps_restart=True)  # fmt: skip
+@command("MDTM", takes=text, needs=Needs.LOGIN, rfc="RFC 3659 3", syntax="MDTM path", features=(lambda session: "MDTM" if session.may(Permission.VIEW) else "",), beside=True, keeps_restart=True)  # fmt: skip
 async def mdtm(session: Session, argument: str) -> Reply:
     """Tell when a file was last changed, UTC; `MDTM time path`, which older clients use to set it, works where no file has that name."""
     whole = session.cwd.join(argument)
@@ -54,7 +59,7 @@ async def mdtm(session: Session, argument: str) -> Reply:
     return Reply(213, format_time(info.modified_ns))
 
 
-@command("MFMT", takes=text, needs=Needs.LOGIN, rfc="draft-somers-ftp-mfxx 3", syntax="MFMT time path", features=("MFMT",))
+@command("MFMT", takes=text, needs=Needs.LOGIN, rfc="draft-somers-ftp-mfxx 3", syntax="MFMT time path", features=(_time_feature,))
 async def mfmt(session: Session, argument: str) -> Reply:
     """Set when a file was last changed, UTC; the reply tells what the store made of it."""
     time, _, name = argument.partition(" ")
@@ -64,9 +69,7 @@ async def mfmt(session: Session, argument: str) -> Reply:
 
 
 async def _set_time(session: Session, nanoseconds: int, path: VirtualPath, fact: str) -> Reply:
-    await session.files.set_attributes(path, Attributes(modified_ns=nanoseconds))
-    session.publish(FileChanged(peer=session.peer, account=session.account_name or "", change="attributes", path=str(path)))
-    stored = await session.files.stat(path)  # a file system may know no such time, or fewer digits of it
+    stored = await change_attributes(session, path, Attributes(modified_ns=nanoseconds))
     return Reply(213, f"{fact}={format_time(stored.modified_ns)}; {path}")
 
 

@@ -26,5 +26,7 @@ async def host(session: Session, name: str) -> Reply:
         raise BadParameter("TLS was begun with another host name")
     session.choose_host(virtual)
     session.is_host_named = True
+    language = session.language
     session.reset_parameters()
+    session.language = language  # it is the client's wish, and nothing of a host's: lftp 4.9.2 sends LANG before HOST
     return Reply(220, session.greeting)

@@ -13,15 +13,16 @@ from typing import Final, TypeAlias
 from ftpd.errors import BadArgument, FileTransferError, NotFound
 from ftpd.ftp.command import Needs, command, optional_path
 from ftpd.ftp.session import Session
+from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.transfers import send_listing
 from ftpd.ftp.wire.arguments import split_list_flags
-from ftpd.ftp.wire.facts import FactFormat, feat_line
+from ftpd.ftp.wire.facts import FactFormat, feat_line, opts_line, select_facts
 from ftpd.ftp.wire.globs import has_magic, matcher
 from ftpd.ftp.wire.replies import Reply
 from ftpd.listing import LongFormat
 from ftpd.paths import VirtualPath
 from ftpd.spi import Directory, RowDirectory, RowFormat
-from ftpd.values import FileInfo, FileKind
+from ftpd.values import FileInfo, FileKind, Permission
 
 __all__ = ["Listing", "long_rows", "open_listing"]
 
@@ -48,7 +49,8 @@ async def list_(session: Session, argument: tuple[str, str]) -> Reply:
 async def nlst(session: Session, argument: tuple[str, str]) -> Reply:
     """Send names only; behind the directory that was asked for, so that each is a path the client may send (RFC 1123 4.1.2.7)."""
     flags, name = argument
-    listing = await open_listing(session, name, _NameFormat, flags.replace("R", ""))
+    is_long = "l" in flags and session.tolerates(Tolerance.LONG_NLST)
+    listing = await open_listing(session, name, long_rows(session) if is_long else _NameFormat, flags.replace("R", ""))
     try:
         return await send_listing(session, "NLST", session.cwd.join(name), listing.next_piece)
     finally:
@@ -69,7 +71,16 @@ async def mlsd(session: Session, path: VirtualPath) -> Reply:
         await listing.close()
 
 
-@command("MLST", takes=optional_path, needs=Needs.LOGIN, rfc="RFC 3659 7", syntax="MLST [path]", features=(lambda session: feat_line(session.facts),), beside=True, keeps_restart=True)  # fmt: skip
+def _choose_facts(session: Session, wanted: str) -> Reply:
+    session.facts = select_facts(wanted)
+    return Reply(200, opts_line(session.facts))
+
+
+def _facts_feature(session: Session) -> str:
+    return feat_line(session.facts) if session.may(Permission.VIEW) else ""
+
+
+@command("MLST", takes=optional_path, needs=Needs.LOGIN, rfc="RFC 3659 7", syntax="MLST [path]", features=(_facts_feature,), option=_choose_facts, beside=True, keeps_restart=True)  # fmt: skip
 async def mlst(session: Session, path: VirtualPath) -> Reply:
     """Tell the facts of one file or directory."""
     info = await session.files.stat(path)

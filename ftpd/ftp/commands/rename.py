@@ -13,6 +13,7 @@ from ftpd.paths import VirtualPath
 @command("RNFR", takes=path, needs=Needs.LOGIN, rfc="RFC 959 4.1.3", syntax="RNFR path")
 async def rnfr(session: Session, path: VirtualPath) -> Reply:
     """Name the file to rename."""
+    session.rename_from = None  # or an RNTO sent right behind a refused RNFR would rename what an earlier one has named
     await session.files.stat(path)
     session.rename_from = path
     return Reply(350, "Ready for RNTO.")

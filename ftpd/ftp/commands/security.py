@@ -43,6 +43,12 @@ def _ccc_feature(session: Session) -> str:
     return "CCC" if _is_offered(session) and session.factory.settings.tls.ccc else ""
 
 
+def _fxp_feature(session: Session, verb: str) -> str:
+    """Only for whom it is: see `_demand_fxp`."""
+    may_fxp = session.account is not None and session.account.may_fxp
+    return verb if may_fxp and _is_offered(session) and session.factory.settings.tls.data_resumption != "required" else ""
+
+
 @command("AUTH", takes=_word, rfc="RFC 2228 3, RFC 4217 4", syntax="AUTH TLS", features=(_auth_feature,))
 async def auth(session: Session, mechanism: str) -> Reply:
     """Put TLS on the control connection; a login and everything that was set are forgotten."""
@@ -127,7 +133,7 @@ def _option(session: Session, argument: str) -> str:
     return argument.strip().upper()
 
 
-@command("SSCN", takes=_option, needs=Needs.LOGIN, rfc="SSCN, client convention", syntax="SSCN [ON | OFF]")  # fmt: skip
+@command("SSCN", takes=_option, needs=Needs.LOGIN, rfc="SSCN, client convention", syntax="SSCN [ON | OFF]", features=(lambda session: _fxp_feature(session, "SSCN"),))  # fmt: skip
 async def sscn(session: Session, wish: str) -> Reply:
     """Be the TLS client of the next data connections, for a transfer between two servers."""
     if wish not in ("", "ON", "OFF"):
@@ -140,7 +146,13 @@ async def sscn(session: Session, wish: str) -> Reply:
     return Reply(200, f"SSCN:{role.upper()} METHOD")
 
 
-@command("CPSV", takes=nothing, needs=Needs.LOGIN, rfc="CPSV, client convention")
+@command(
+    "CPSV",
+    takes=nothing,
+    needs=Needs.LOGIN,
+    rfc="CPSV, client convention",
+    features=(lambda session: _fxp_feature(session, "CPSV"),),
+)
 async def cpsv(session: Session, _: None) -> Reply:
     """PASV, and be the TLS client of the connection that comes, for a transfer between two servers."""
     _demand_fxp(session)
@@ -161,7 +173,8 @@ def _new_context(session: Session) -> Any:
 
 
 def _is_offered(session: Session) -> bool:
-    return session.factory.contexts is not None and session.policy.login != "off"
+    is_possible = session.factory.contexts is not None and session.policy.login != "off"
+    return is_possible and not session.protection.was_cleared
 
 
 def _demand_tls(session: Session) -> None:

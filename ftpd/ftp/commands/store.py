@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
-from ftpd.errors import BadArgument, BadOffset
-from ftpd.ftp.command import Needs, command, optional_path, path, text
+from ftpd.errors import BadArgument, BadOffset, BadParameter, NotFound
+from ftpd.ftp.command import Needs, command, optional_path, path
 from ftpd.ftp.session import Session
-from ftpd.ftp.states import Representation
-from ftpd.ftp.transfers import receive
+from ftpd.ftp.tolerance import Tolerance
+from ftpd.ftp.tolerated import make_way
+from ftpd.ftp.transfers import form_of, receive
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath
 from ftpd.spi import WritableFile
@@ -42,21 +44,39 @@ async def stou(session: Session, path: VirtualPath) -> Reply:
     return await receive(session, "STOU", await _open(session, wish, WriteMode.UNIQUE), names_file=True)
 
 
-@command("ALLO", takes=text, needs=Needs.LOGIN, rfc="RFC 959 4.1.3", syntax="ALLO size [R size]", keeps_restart=True)
-async def allo(session: Session, argument: str) -> Reply:
-    """Announce the size of the next file, so that one that cannot fit is refused before it is sent."""
+def _allocation(session: Session, argument: str) -> int | None:
     match = _ALLOCATION.fullmatch(argument.strip())
-    if match is None:
+    if match is None and not session.tolerates(Tolerance.ODD_ALLO):
         raise BadArgument("ALLO takes a number of bytes")
-    session.expected_size = int(match[1])
-    return Reply(200, f"{match[1]} bytes are expected.")
+    return int(match[1]) if match else None
+
+
+@command("ALLO", takes=_allocation, needs=Needs.LOGIN, rfc="RFC 959 4.1.3", syntax="ALLO size [R size]", keeps_restart=True)
+async def allo(session: Session, size: int | None) -> Reply:
+    """Announce the size of the next file, so that one that cannot fit is refused before it is sent."""
+    session.expected_size = size
+    return Reply(200, f"{size} bytes are expected.") if size is not None else Reply(202, "No allocation is needed.")
 
 
 async def _open(session: Session, path: VirtualPath, mode: WriteMode) -> WritableFile:
     expected, session.expected_size = session.expected_size, None
-    if session.restart and session.representation is Representation.ASCII:
-        raise BadOffset(path, "An offset counts bytes as sent, which the stored text does not tell; use TYPE I")
+    if session.range is not None:
+        raise BadParameter("RANG is served for RETR and HASH")
+    if session.restart and form_of(session).counts_wire:
+        raise BadOffset(path, "An offset counts bytes as sent, which the stored file does not tell; use TYPE I, STRU F")
     offset = session.restart if mode is WriteMode.RESUME else 0
-    return await session.files.open_write(
-        path, mode=mode, offset=offset, expected_size=expected, permissions=session.permissions(0o666)
+    open_write = partial(
+        session.files.open_write,
+        path,
+        mode=mode,
+        offset=offset,
+        expected_size=expected,
+        permissions=session.permissions(0o666),
     )
+    try:
+        return await open_write()
+    except NotFound:
+        if offset or not session.device.tolerates(Tolerance.MISSING_DIRECTORY):
+            raise
+    await make_way(session, path.parent)
+    return await open_write()

@@ -1,6 +1,6 @@
-"""Addresses and ports as PORT, PASV, EPRT and EPSV write them.
+"""Addresses and ports as PORT, PASV, EPRT, EPSV, LPRT and LPSV write them.
 
-Apart because the four notations are all there is to know here; whether a session may use an address is decided where it connects.
+Apart because the notations are all there is to know here; whether a session may use an address is decided where it connects.
 Addresses are IP text in canonical form, so that two of them can be compared as they are.
 """
 
@@ -12,10 +12,13 @@ from typing import Final
 
 from ftpd.errors import BadArgument
 
-__all__ = ["format_epsv", "format_pasv", "parse_eprt", "parse_port", "plain_address"]
+__all__ = ["LONG_FAMILIES", "format_epsv", "format_lpsv", "format_pasv", "parse_eprt", "parse_lprt", "parse_port", "plain_address"]
 
 _SIX_NUMBERS: Final = re.compile(r"\s*,\s*".join([r"([0-9]{1,3})"] * 6))
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
+_BYTES: Final = re.compile(r"[0-9]{1,3}(\s*,\s*[0-9]{1,3}){4,40}")  # of LPRT: IPv6 needs 21
+LONG_FAMILIES: Final = {4: 4, 6: 16}
+"""RFC 1639's address families, which are the versions of IP, and the bytes of an address."""
 
 
 def parse_port(text: str) -> tuple[str, int]:
@@ -57,6 +60,31 @@ def parse_eprt(text: str) -> tuple[int, str, int]:
 def format_epsv(port: int) -> str:
     """Write *port* as `|||port|` (RFC 2428 3); a 229 puts parentheses around it."""
     return f"|||{port}|"
+
+
+def parse_lprt(text: str) -> tuple[int, str, int]:
+    """Read `family,4,h1,h2,h3,h4,2,p1,p2` (RFC 1639 2.1); families 4 and 6 as in `parse_eprt`.
+
+    Of another family address and port are "" and 0, since the answer is then 521 and not 501; what does not parse is :class:`BadArgument`.
+    """
+    if not _BYTES.fullmatch(text.strip()):
+        raise BadArgument("A long address is numbers from 0 to 255: the family, how many, the address, how many, the port")
+    family, *numbers = map(int, text.split(","))
+    if family not in LONG_FAMILIES:
+        return family, "", 0
+    length = LONG_FAMILIES[family]
+    if max(numbers) > 255 or len(numbers) != length + 4 or numbers[0] != length or numbers[length + 1] != 2:
+        raise BadArgument("A long address is numbers from 0 to 255: the family, how many, the address, how many, the port")
+    port = int.from_bytes(numbers[-2:])
+    if not port:
+        raise BadArgument("Port 0 cannot be connected to")
+    return family, plain_address(str(ipaddress.ip_address(bytes(numbers[1 : length + 1])))), port
+
+
+def format_lpsv(address: str, port: int) -> str:
+    """Write *address* and *port* as `family,4,h1,h2,h3,h4,2,p1,p2` (RFC 1639 2.2); a 228 puts parentheses around it."""
+    parsed = ipaddress.ip_address(address)
+    return ",".join(map(str, (parsed.version, len(parsed.packed), *parsed.packed, 2, port >> 8, port & 255)))
 
 
 def plain_address(text: str) -> str:

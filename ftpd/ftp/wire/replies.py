@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 __all__ = ["Reply", "encode", "quote"]
 
 # Clients read these with a pattern, and old devices choke on a greeting of several lines.
-_SINGLE_LINE: Final = frozenset({220, 227, 229, 234, 350})
+_SINGLE_LINE: Final = frozenset({220, 227, 228, 229, 234, 350})
 # RFC 2640 3.1 would send CR as CR NUL; clients do not undo that, and many end the line at the CR.
 _HARMLESS: Final = bytes.maketrans(b"\r\n\0", b"???")
 _NOT_ENCODABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")

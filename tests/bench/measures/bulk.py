@@ -1,4 +1,4 @@
-"""Measures of large files: one at a time and eight at once, each way, in clear and over TLS.
+"""Measures of large files: one at a time and eight at once, each way, in clear and over TLS, as they are and converted.
 
 The clients cost next to nothing (`stream`), and are processes of their own.
 """
@@ -6,7 +6,8 @@ The clients cost next to nothing (`stream`), and are processes of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Final
@@ -18,29 +19,41 @@ from tests.bench.servers import Server, Shape
 from tests.bench.stream import MIB, fetch, source, store
 from tests.bench.tree import empty_uploads, need_file, sizes_of_uploads, touch_memory
 
-__all__ = ["ascii_download", "disk_upload", "downloads", "uploads"]
+__all__ = ["ascii_download", "ascii_upload", "deflated_download", "deflated_upload", "disk_upload", "downloads", "uploads"]
 
 _LINE: Final = b"x" * 63 + b"\n"
 _ASCII_BYTES: Final = 256 * MIB
+_LOG: Final = b"".join(b"%08d a line of a log, %x\n" % (number, number * number) for number in range(25_000))  # some 1 MiB
+_LOG_PIECES: Final = 64
+_DEFLATED: Final = (b"TYPE I", b"MODE Z")
+_NO_DEFLATE: Final = frozenset({"twisted", "pyftpdlib", "vsftpd", "pure-ftpd"})
 
 
 def _download(server: Server, count: int, size: int, row: str) -> Figures:
     name = f"file-{size // MIB}"
     need_file(server.root, name, size)
     most = 2 * size if server.shape.has_tls else size
-    return _figures(server, row, _measured(server, count, lambda _: _fetched(server, b"TYPE I", name, size, most)), count * size)
+    return _figures(server, row, _measured(server, count, lambda _: _fetched(server, [b"TYPE I"], name, size, most)), count * size)
 
 
 def _download_ascii(server: Server) -> Figures:
     need_file(server.root, "lines", _ASCII_BYTES, _LINE * (MIB // len(_LINE)))
     size = _ASCII_BYTES + _ASCII_BYTES // len(_LINE)  # each LF becomes CRLF
-    span = _measured(server, 1, lambda _: _fetched(server, b"TYPE A", "lines", size, size))
+    span = _measured(server, 1, lambda _: _fetched(server, [b"TYPE A"], "lines", size, size))
     return _figures(server, "ASCII download", span, _ASCII_BYTES)
 
 
-def _fetched(server: Server, type_line: bytes, name: str, size: int, most: int) -> Iterator[None]:
+def _download_deflated(server: Server) -> Figures:
+    size = len(_LOG) * _LOG_PIECES
+    need_file(server.root, "log", size, _LOG)
+    span = _measured(server, 1, lambda _: _fetched(server, _DEFLATED, "log", size // 100, size))
+    return _figures(server, "MODE Z download", span, size)
+
+
+def _fetched(server: Server, lines: Iterable[bytes], name: str, size: int, most: int) -> Iterator[None]:
     client = server.client()
-    client.command(type_line, 200)
+    for line in lines:
+        client.command(line, 200)
     pieces = fetch(client, name.encode(), size)
     next(pieces)
     yield
@@ -51,11 +64,36 @@ def _fetched(server: Server, type_line: bytes, name: str, size: int, most: int) 
 
 
 def _upload(server: Server, count: int, size: int, row: str) -> Figures:
-    file = source(size)
+    return _uploaded(server, count, source(size), size, row, [b"TYPE I"])
+
+
+def _upload_ascii(server: Server) -> Figures:
+    return _uploaded(
+        server, 1, _memory([_LINE[:-1] + b"\r\n"] * (_ASCII_BYTES // len(_LINE))), _ASCII_BYTES, "ASCII upload", [b"TYPE A"]
+    )
+
+
+def _upload_deflated(server: Server) -> Figures:
+    packing = zlib.compressobj(6)
+    packed = [*(packing.compress(_LOG) for _ in range(_LOG_PIECES)), packing.flush()]
+    return _uploaded(server, 1, _memory(packed), len(_LOG) * _LOG_PIECES, "MODE Z upload", _DEFLATED)
+
+
+def _memory(pieces: Iterable[bytes]) -> int:
+    """Return the descriptor of *pieces* in memory, which the caller closes."""
+    file = os.memfd_create("source")
+    with open(file, "wb", closefd=False) as buffered:
+        buffered.writelines(pieces)
+    return file
+
+
+def _uploaded(server: Server, count: int, file: int, size: int, row: str, lines: Iterable[bytes]) -> Figures:
+    """Measure *count* uploads of what *file* holds, which it closes; *size* bytes are stored of each, once *lines* were said."""
 
     def act(number: int) -> Iterator[None]:
         client = server.client()
-        client.command(b"TYPE I", 200)
+        for line in lines:
+            client.command(line, 200)
         pieces = store(client, b"up/stored-%d" % number, file)
         next(pieces)
         yield
@@ -113,3 +151,10 @@ ascii_download = Measure(
     _rows("ASCII download"),
     leaves_out=frozenset({"twisted"}),  # its converting consumer raises TypeError, and the transfer never ends
 )
+ascii_upload = Measure(
+    _upload_ascii,
+    _rows("ASCII upload"),
+    leaves_out=frozenset({"twisted", "pure-ftpd"}),  # one raises TypeError, the other stores it as it comes
+)
+deflated_download = Measure(_download_deflated, _rows("MODE Z download"), leaves_out=_NO_DEFLATE)
+deflated_upload = Measure(_upload_deflated, _rows("MODE Z upload"), leaves_out=_NO_DEFLATE)

@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpd.accounts.guard import Guard, GuardedUpload
-from ftpd.errors import BadOffset, NotPermitted, OverQuota
+from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota, Unsupported
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.testing.fakes import finish
+from ftpd.schema import FilePath
+from ftpd.storage.local import LocalSettings, LocalStore
+from ftpd.storage.memory import MemoryStore
+from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.values import Ability, Account, Attributes, Permission, Rule, WriteMode
 
 LIST, READ, CREATE, OVERWRITE = Permission.LIST, Permission.READ, Permission.CREATE, Permission.OVERWRITE
@@ -285,3 +288,153 @@ def test_exceptions_and_the_directory_give_what_each_entry_has(rules, directory,
     guarded = Guard(None, Account("ann", rules=tuple(Rule(where, allows) for where, allows in rules.items())))
     allows = guarded.exceptions(directory).get(name, guarded.permissions(directory))
     assert allows == guarded.permissions(directory.child(name))
+
+
+def test_permission_anywhere_is_that_of_the_root_or_of_a_rule(files):
+    account = guard(files, LIST, {"/incoming": CREATE})
+    assert [account.permits_anywhere(one) for one in (LIST, CREATE, READ)] == [True, True, False]
+
+
+def stored_as(guard, name, content):
+    file = store(guard, name)
+    finish(file.write_at(0, content))
+    return finish(file.commit())
+
+
+def read_again(guard, name, info):
+    file = finish(guard.reopen(path(name), info))
+    content = finish(file.read_at(0, 100))
+    finish(file.close())
+    return content
+
+
+@pytest.fixture(params=["memory", "disk"])
+def dropping(request, tmp_path):
+    """Return what makes a guard over the same store each time, for an account that may store only."""
+    disk = LocalStore(LocalSettings(root=FilePath(str(tmp_path)), durable="none"), InlineThreads())
+    kept = MemoryStore() if request.param == "memory" else disk
+    account = Account("drop", rules=(Rule(ROOT, CREATE | OVERWRITE),))
+    return lambda: Guard(finish(kept.open(account)), account)
+
+
+def test_what_was_just_stored_can_be_opened_again_without_the_permission_to_read(dropping):
+    account = dropping()
+    info = stored_as(account, "/file", b"content")
+    with pytest.raises(NotPermitted):
+        finish(account.open_read(path("/file")))
+    assert read_again(account, "/file", info) == b"content"
+
+
+@pytest.mark.parametrize("later", [b"another", b"content"])
+def test_what_somebody_else_has_stored_since_is_not_found(dropping, later):
+    account = dropping()
+    info = stored_as(account, "/file", b"content")
+    stored_as(dropping(), "/file", later)
+    with pytest.raises(NotFound):
+        finish(account.reopen(path("/file"), info))
+
+
+class Doorkeeper:
+    """A filesystem with a say in what may be entered."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def enter(self, path):
+        self.asked.append(str(path))
+        raise NotPermitted(path)
+
+
+def test_a_store_with_a_say_in_it_is_asked_what_may_be_entered():
+    files = Doorkeeper()
+    with pytest.raises(NotPermitted):
+        finish(Guard(files, Account("ann")).enter(VirtualPath.parse("/d")))
+    assert files.asked == ["/d"]
+
+
+def test_a_store_without_a_say_in_it_lets_everybody_enter():
+    finish(Guard(finish(MemoryStore().open(Account("ann"))), Account("ann")).enter(VirtualPath.parse("/none")))
+
+
+# What only some stores can do.
+
+
+def refused(call):
+    with pytest.raises(NotPermitted):
+        finish(call)
+
+
+class Able:
+    """Adds to a store without files what `spi` knows besides."""
+
+    def __init__(self, files):
+        self._files = files
+        self.rules = None
+
+    def __getattr__(self, name):
+        return getattr(self._files, name)
+
+    @property
+    def abilities(self):
+        return Ability.LINKS
+
+    async def make_link(self, path, target):
+        self.calls.append(("make_link", str(path), str(target)))
+
+    async def available_bytes(self, path):
+        return 1000
+
+    async def remove_tree(self, path, rules):
+        self.rules = rules
+        return "a removal"
+
+
+@pytest.fixture
+def able(files):
+    return Able(files)
+
+
+def test_a_link_needs_create_at_its_place_and_no_rules_below(able):
+    finish(guard(able, CREATE).make_link(path("/l"), path("/old")))
+    assert able.calls == [("make_link", "/l", "/old")]
+    refused(guard(able, Permission.ALL & ~CREATE).make_link(path("/l"), path("/old")))
+    refused(guard(able, rules={"/pub": Permission.NONE}).make_link(path("/l"), path("/pub")))
+    refused(guard(able, rules={"/pub": Permission.ALL}).make_link(path("/l"), path("/old")))
+
+
+def test_who_can_link_is_told(able, files):
+    assert guard(able).can_link
+    assert not guard(able, rules={"/pub": Permission.ALL}).can_link
+    assert not guard(files).can_link
+
+
+def test_the_room_is_no_more_than_the_largest_file_and_nothing_for_readers(able):
+    assert finish(guard(able).available_bytes(ROOT)) == 1000
+    assert finish(guard(able, CREATE, max_file_size=10).available_bytes(ROOT)) == 10
+    assert finish(guard(able, Permission.VIEW).available_bytes(ROOT)) == 0
+    refused(guard(able, Permission.NONE).available_bytes(ROOT))
+
+
+def test_what_the_store_cannot_do_is_unsupported(files):
+    for call in (guard(files).make_link(path("/l"), path("/old")), guard(files).available_bytes(ROOT)):
+        with pytest.raises(Unsupported):
+            finish(call)
+
+
+def test_a_tree_needs_directories_at_its_top_and_each_entry_its_own(able):
+    refused(guard(able, Permission.ALL & ~DIRECTORIES).remove_tree(path("/pub")))
+    guarded = guard(able, DIRECTORIES | LIST, {"/pub/f": Permission.NONE, "/pub/d": DELETE})
+    assert finish(guarded.remove_tree(path("/pub"))) == "a removal"
+    rules = able.rules
+    assert rules.may_enter(path("/pub"))
+    assert not rules.may_enter(path("/pub/d"))
+    assert rules.may_remove(path("/pub/x"), is_directory=True)
+    assert not rules.may_remove(path("/pub/x"), is_directory=False)
+    assert not rules.may_remove(path("/pub/f"), is_directory=True)
+    assert rules.may_remove(path("/pub/d/x"), is_directory=False)
+
+
+def test_a_demand_is_for_all_that_is_named(files):
+    guard(files, READ | DELETE).demand(path("/old"), READ | DELETE)
+    with pytest.raises(NotPermitted):
+        guard(files, READ).demand(path("/old"), READ | DELETE)

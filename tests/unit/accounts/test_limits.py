@@ -41,6 +41,15 @@ class TestSessions:
         with pytest.raises(TooManySessions, match=r"^Too many connections; try again later\.$"):
             limits.open(peer("192.0.2.2"))
 
+    def test_the_limit_may_be_changed_and_those_inside_stay(self, clock):
+        limits = make(clock, sessions=2)
+        limits.open(peer())
+        limits.allow(1)
+        with pytest.raises(TooManySessions):
+            limits.open(peer())
+        limits.allow(0)
+        limits.open(peer())
+
     def test_a_closed_session_makes_room_once(self, clock):
         limits = make(clock, sessions=1)
         visit = limits.open(peer())

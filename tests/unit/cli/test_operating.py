@@ -257,6 +257,8 @@ def test_who_as_json_is_an_object_a_line(server):
         "size": 7,
         "moved": 0,
         "transfer_since": None,
+        "device": "",
+        "tolerated": "",
     }
     assert second["session"] == "b" * 16
 

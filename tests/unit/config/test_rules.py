@@ -10,12 +10,22 @@ import pytest
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.rules import problems_of, warnings_of
 from ftpd.config.tree import Config, HostSettings, ListenSettings, LoginSettings
-from ftpd.ftp.settings import ActiveSettings, FTPSettings, NetworkProtectionSettings, PassiveSettings, ProtectionSettings
+from ftpd.ftp.settings import (
+    ActiveSettings,
+    DeviceSettings,
+    FTPSettings,
+    NetworkProtectionSettings,
+    PassiveNetworkSettings,
+    PassiveSettings,
+    ProtectionSettings,
+    TraceSettings,
+)
 from ftpd.logs.settings import LogSettings, TargetSettings
 from ftpd.schema import FilePath
 from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 
 LOGIN = (LoginSettings(),)
+OFFICE = PassiveNetworkSettings(networks=(ipaddress.ip_network("10.0.0.0/8"),))
 
 
 def paths(config):
@@ -66,6 +76,33 @@ def test_an_external_address_without_passive_mode_is_a_problem():
 
 def test_an_external_address_cannot_be_ipv6():
     assert paths(ftp(passive=PassiveSettings(external_address="2001:db8::1"))) == ["ftp.passive.external_address"]
+
+
+@pytest.mark.parametrize("address", ["::1", "0.0.0.0", "224.0.0.1", "not a name", "198.51.100.1:21"])
+def test_an_external_address_is_one_that_clients_can_be_told(address):
+    config = ftp(
+        passive=PassiveSettings(external_address=address, networks=(OFFICE, attrs.evolve(OFFICE, external_address=address)))
+    )
+    config = attrs.evolve(config, listen=(ListenSettings(external_address=address),))
+    assert paths(config) == [
+        "ftp.passive.external_address",
+        "ftp.passive.networks[1].external_address",
+        "listen[0].external_address",
+    ]
+
+
+@pytest.mark.parametrize("address", ["198.51.100.1", "ftp.example.org", "ftp.example.org.", "10.0.0.1"])
+def test_an_external_address_may_be_a_name_or_belong_to_a_larger_private_network(address):
+    config = ftp(passive=PassiveSettings(external_address=address, networks=(attrs.evolve(OFFICE, external_address=address),)))
+    assert paths(attrs.evolve(config, listen=(ListenSettings(external_address=address),))) == []
+
+
+def test_a_network_of_passive_mode_without_networks_or_address_is_a_problem():
+    own = PassiveNetworkSettings(networks=(), external_address="")
+    assert paths(ftp(passive=PassiveSettings(networks=(own,)))) == [
+        "ftp.passive.networks[0].networks",
+        "ftp.passive.networks[0].external_address",
+    ]
 
 
 def test_both_modes_off_is_a_problem():
@@ -257,6 +294,15 @@ def test_greeting_of_a_host_of_two_lines_is_a_problem():
 def test_account_of_a_host_that_logs_in_anonymously_is_a_problem():
     host = HostSettings(names=("a",), anonymous=AnonymousSettings(enabled=True), accounts={"anonymous": AccountSettings()})
     assert paths(hosts(host)) == ["hosts[0].accounts.anonymous"]
+
+
+def test_a_device_has_to_be_somebody():
+    assert paths(Config(ftp=FTPSettings(devices=(DeviceSettings(device="scanner"),)))) == ["ftp.devices[0]"]
+
+
+def test_a_trace_needs_a_directory_and_somebody():
+    found = paths(Config(ftp=FTPSettings(traces=(TraceSettings(),))))
+    assert found == ["ftp.traces[0].directory", "ftp.traces[0]"]
 
 
 # Warnings.

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from ftpd.errors import DataConnectionFailed
 from ftpd.ftp.announce import Announcement
-from ftpd.ftp.settings import PassiveSettings
+from ftpd.ftp.settings import PassiveNetworkSettings, PassiveSettings
 from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
 from ftpd.values import Peer
@@ -47,6 +47,50 @@ def test_clients_of_internal_networks_are_told_the_address_they_reached():
     chosen = announcement(Names(""), external_address="198.51.100.1", internal_networks=networks)
     assert finish(chosen.address_for(INSIDE, "10.0.0.2")) == "10.0.0.2"
     assert finish(chosen.address_for(OUTSIDE, "10.0.0.2")) == "198.51.100.1"
+
+
+def network(text, **settings):
+    return PassiveNetworkSettings(networks=(ipaddress.ip_network(text),), **settings)
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        ("203.0.113.1", "198.51.100.1"),
+        ("10.1.0.9", "10.0.0.2"),
+        ("10.2.0.9", "10.2.0.1"),
+        ("10.3.0.9", "198.51.100.3"),
+        ("10.4.0.9", "10.0.0.2"),
+        ("2001:db8::1", "198.51.100.1"),
+    ],
+)
+def test_the_first_network_that_has_the_client_counts(client, address):
+    chosen = announcement(
+        Names("198.51.100.3"),
+        external_address="198.51.100.1",
+        internal_networks=(ipaddress.ip_network("10.3.0.0/16"), ipaddress.ip_network("10.4.0.0/16")),
+        networks=(
+            network("10.1.0.0/16"),
+            network("10.2.0.0/16", external_address="10.2.0.1"),
+            network("10.2.0.0/15", external_address="vpn.example.org"),
+        ),
+    )
+    assert finish(chosen.address_for(OUTSIDE._replace(address=client), "10.0.0.2")) == address
+
+
+def test_names_of_several_networks_are_resolved_each_for_itself():
+    names = {"a.example.org": "198.51.100.1", "b.example.org": "198.51.100.2"}
+    chosen = announcement(
+        lambda name: succeed(names[name]),
+        external_address="a.example.org",
+        networks=(network("10.0.0.0/8", external_address="b.example.org"),),
+    )
+    assert finish(chosen.address_for(OUTSIDE, "10.0.0.2")) == "198.51.100.1"
+    assert finish(chosen.address_for(INSIDE, "10.0.0.2")) == "198.51.100.2"
+
+
+def test_everybody_may_be_told_the_address_reached():
+    assert finish(announcement(Names(""), external_address="reached").address_for(OUTSIDE, "10.0.0.2")) == "10.0.0.2"
 
 
 def test_name_is_resolved_and_remembered_for_a_minute():

@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 
 from ftpd.accounts.limits import LimitSettings
-from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded
+from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded, WrongProtocol
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings, TimeoutSettings
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
@@ -151,7 +151,17 @@ def test_beside_an_upload_that_has_not_begun_noop_is_answered():
 
 def test_stat_beside_a_transfer_tells_how_far_it_is():
     dialogue = ann().says("STOR c").hears(150).sends(b"123").says("STAT").hears(211)
-    assert " STOR /c: 3 bytes in 0 s" in dialogue.last.lines
+    assert dialogue.last.lines[-3:] == (" STOR /c", " 3 bytes in 0 seconds", " 0 bytes/s of late")
+
+
+def test_stat_beside_a_download_tells_its_recent_speed_and_the_time_left():
+    dialogue = downloading()
+    transfer = dialogue.session.transfer
+    transfer.size, transfer.pump = 10_000, Moved(0)
+    dialogue.waits(10)
+    transfer.pump = Moved(2_500)
+    dialogue.waits(5).says("STAT").hears(211)
+    assert dialogue.last.lines[-2:] == (" 2500 of 10000 bytes in 15 seconds", " 500 bytes/s of late, 15 seconds left")
 
 
 def test_what_is_not_beside_waits_for_the_end_of_the_transfer():
@@ -440,6 +450,50 @@ def test_client_that_reads_no_replies_gets_no_answers_beside_its_transfer():
 
 def test_browser_is_cut_off():
     Dialogue().hears(220).raw(b"POST / HTTP/1.1\r\nHost: x\r\nUSER ann\r\n").hears(421).is_closed()
+
+
+class Moved:
+    """A pump that has moved so much."""
+
+    def __init__(self, moved):
+        self.moved = moved
+
+
+@pytest.mark.parametrize(
+    ("data", "protocol"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\nUSER ann\r\nPASS secret\r\n", "HTTP"),
+        (b"USER / HTTP/1.1\r\n", "HTTP"),
+        (b"STAT /a HTTP/1.0\r\n", "HTTP"),
+        (b"OPTIONS rtsp://127.0.0.1/ RTSP/1.0\r\n", "RTSP"),
+        (b"REGISTER sip:example.com SIP/2.0\r\n", "SIP"),
+        (b"EHLO me\r\nMAIL FROM:<a@b>\r\n", "SMTP"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "SSH"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\nUSER ann\r\n", "TLS"),
+        (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c", "the PROXY protocol"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nUSER ann\r\n", "the PROXY protocol"),
+    ],
+)
+def test_other_protocol_is_cut_off_before_any_command_of_it_runs(data, protocol):
+    dialogue = Dialogue(passwords={"ann": "secret"}).hears(220).raw(data)
+    dialogue.hears(421, f"This is an FTP server, and {protocol} is not FTP; closing.").is_closed()
+    assert [event.protocol for event in dialogue.events(WrongProtocol)] == [protocol]
+    assert dialogue.server.logins == 0
+
+
+def test_other_protocol_is_cut_off_behind_tls_too():
+    Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234).shakes_hands().says("GET / HTTP/1.1").hears(
+        421
+    ).is_closed()
+
+
+def test_other_protocol_behind_a_command_is_cut_off():
+    Dialogue().hears(220).says("NOOP").hears(200).says("USER ann").hears(331).says("GET / HTTP/1.1").hears(421).is_closed()
+
+
+def test_after_the_login_a_file_may_be_called_like_a_request():
+    dialogue = Dialogue(login="ann", files={"/a HTTP": None}).says("STOR a HTTP/1.1").hears(150)
+    dialogue.sends(b"x").ends().hears(226).stored("/a HTTP/1.1", b"x")
 
 
 def test_browser_that_starts_with_a_host_header_is_cut_off():

@@ -139,3 +139,14 @@ def test_path_is_relative_to_the_working_directory(session):
 def test_optional_path_is_the_working_directory_without_one(session):
     assert optional_path(session, "") == VirtualPath(("dir",))
     assert optional_path(session, "..") == VirtualPath(())
+
+
+def test_rows_that_abor_stops_are_transfers_and_those_that_say_so():
+    async def run(session, argument):
+        """Do it."""
+
+    rows = [
+        command("XFOO", takes=nothing, rfc="none", needs=needs, is_abortable=is_abortable)(run)
+        for needs, is_abortable in ((Needs.LOGIN, False), (Needs.LOGIN, True), (Needs.LOGIN | Needs.DATA, False))
+    ]
+    assert [row.is_abortable for row in rows] == [False, True, True]

@@ -21,7 +21,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ftpd.errors import DataConnectionFailed
+from ftpd.events import Events
 from ftpd.ftp import activeport, passiveport
+from ftpd.ftp.datafaults import DataFaults
 from ftpd.ftp.dataport import DataPortFactory
 from ftpd.ftp.passiveport import BACKLOG
 from ftpd.testing.login_contract import recorded_log
@@ -68,9 +70,16 @@ def tidy(reactor: ClockedReactor) -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def make(reactor: ClockedReactor, tidy: ExitStack) -> Callable[..., DataPortFactory]:
+def told() -> list[Any]:
+    """What the operator is told of connections that do not come into being."""
+    return []
+
+
+@pytest.fixture
+def make(reactor: ClockedReactor, tidy: ExitStack, told: list[Any]) -> Callable[..., DataPortFactory]:
     def make(ports: tuple[int, int] = RANGE, source_port: int = 0) -> DataPortFactory:
-        return tidy.enter_context(closing(DataPortFactory(reactor, ports, DEADLINE, source_port)))
+        faults = DataFaults(Events([lambda event: told.append(event)]), reactor.seconds)
+        return tidy.enter_context(closing(DataPortFactory(reactor, ports, DEADLINE, source_port, faults=faults)))
 
     return make
 
@@ -286,6 +295,96 @@ def test_deadline_does_not_end_a_connection_that_stands_in_the_queue(
     client = connect(port, "127.0.0.2")
     reactor.clock.advance(10 * DEADLINE)
     assert is_same(wait(port.open()), client)
+
+
+# What is told of it.
+
+
+def faults_of(told: list[Any]) -> list[tuple[str, int, str]]:
+    return [(event.fault, event.port, event.other) for event in told]
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_that_nobody_connects_is_told(reactor: ClockedReactor, make: Any, told: list[Any], is_opened: bool) -> None:
+    port = make().listen(peer())
+    if is_opened:
+        port.open().addErrback(lambda _: None)
+    reactor.clock.advance(DEADLINE)
+    assert faults_of(told) == [("nobody-connected", port.port, "")]
+
+
+def test_who_connected_instead_is_told(reactor: ClockedReactor, make: Any, connect: Any, told: list[Any]) -> None:
+    port = make().listen(peer("127.0.0.2"))
+    connect(port, "127.0.0.3")
+    port.open().addErrback(lambda _: None)
+    reactor.clock.advance(DEADLINE)
+    assert faults_of(told) == [("stranger-connected", port.port, "127.0.0.3")]
+
+
+def test_a_stranger_beside_the_client_is_nothing_to_tell(
+    reactor: ClockedReactor, make: Any, connect: Any, wait: Any, told: list[Any]
+) -> None:
+    port = make().listen(peer("127.0.0.2"))
+    connect(port, "127.0.0.3")
+    connect(port, "127.0.0.2")
+    wait(port.open())
+    reactor.clock.advance(DEADLINE)
+    assert told == []
+
+
+def test_a_stranger_on_a_port_that_several_wait_on_is_nobodys(
+    reactor: ClockedReactor, make: Any, connect: Any, told: list[Any]
+) -> None:
+    number = one_free_port()
+    factory = make((number, number))
+    first, second = factory.listen(peer("127.0.0.2")), factory.listen(peer("127.0.0.3"))
+    connect(first, "127.0.0.4")
+    first.open().addErrback(lambda _: None)
+    second.open().addErrback(lambda _: None)
+    reactor.clock.advance(DEADLINE)
+    assert faults_of(told) == [("nobody-connected", number, "")]
+
+
+def test_two_ports_dropped_unused_are_nothing_to_tell(reactor: ClockedReactor, make: Any, told: list[Any]) -> None:
+    factory = make()
+    for _ in range(2):
+        factory.listen(peer()).close()
+    reactor.clock.advance(DEADLINE)
+    assert told == []
+
+
+def test_three_ports_dropped_unused_in_a_row_are_told(make: Any, told: list[Any]) -> None:
+    factory = make()
+    ports = [factory.listen(peer()) for _ in range(3)]
+    ports[0].close()
+    ports[1].open().addErrback(lambda _: None)
+    ports[1].close()
+    ports[1].close()
+    assert told == []
+    ports[2].open().addErrback(lambda _: None).cancel()
+    assert faults_of(told) == [("ports-given-up", ports[2].port, "")]
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_client_that_comes_through_ends_the_row(make: Any, connect: Any, wait: Any, told: list[Any], is_opened: bool) -> None:
+    factory = make()
+    for _ in range(3):
+        factory.listen(peer()).close()
+        factory.listen(peer()).close()
+        port = factory.listen(peer())
+        connect(port)
+        if is_opened:
+            wait(port.open())
+        port.close()
+    assert told == []
+
+
+def test_ports_dropped_with_the_factory_are_nothing_to_tell(make: Any, told: list[Any]) -> None:
+    factory = make()
+    for _ in range(5):
+        factory.listen(peer())
+    factory.close()
+    assert told == []
 
 
 # The range.
@@ -672,3 +771,19 @@ def test_active_reaches_ipv6_from_an_ipv4_control_connection(make: Any, wait: An
     listener = tidy.enter_context(sockets.create_server(("::1", 0), family=sockets.AF_INET6))
     connection = wait(make().target(peer(), "::1", listener.getsockname()[1]).open())
     assert connection.socket.getpeername()[0] == "::1"
+
+
+def test_a_client_that_cannot_be_reached_is_told(make: Any, wait: Any, told: list[Any]) -> None:
+    number = one_free_port()
+    with pytest.raises(DataConnectionFailed):
+        wait(make().target(peer(), "127.0.0.1", number).open())
+    assert [(event.fault, event.address, event.port) for event in told] == [("target-unreachable", "127.0.0.1", number)]
+
+
+def test_a_client_that_does_not_answer_is_told(
+    reactor: ClockedReactor, deaf_port: tuple[str, int], make: Any, wait: Any, told: list[Any]
+) -> None:
+    opened = make().target(peer(), *deaf_port).open()
+    opened.addErrback(lambda _: None)
+    reactor.clock.advance(DEADLINE)
+    assert [(event.fault, event.port) for event in told] == [("target-unreachable", deaf_port[1])]

@@ -42,6 +42,12 @@ def test_row_of_a_command_replaces_550_only():
     assert reply_for(errors.Busy(PATH), 553).code == 450
 
 
+def test_codes_of_a_command_come_first():
+    codes = {errors.NotPermitted: 552, errors.Busy: 451}
+    kinds = (errors.NotPermitted, errors.Busy, errors.NotFound)
+    assert [reply_for(kind(PATH), 553, codes).code for kind in kinds] == [552, 451, 553]
+
+
 def test_subclass_has_the_code_of_its_parent():
     class Gone(errors.NotFound):
         """It was there."""

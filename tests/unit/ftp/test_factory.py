@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
+from twisted.protocols import ftp as stock
 from zope.interface import implementer
 
 from ftpd.events import SessionClosed, SessionRefused, TransferEnded
@@ -115,6 +116,46 @@ def test_passive_port_range_can_be_set():
     factory.passivePortRange = range(5000, 5010)
     assert factory.settings.passive.ports == (5000, 5009)
     assert factory.passivePortRange == range(5000, 5010)
+
+
+def test_connection_limit_is_the_sessions_of_the_limits():
+    factory = FTPFactory(reactor=Reactor())
+    assert factory.connectionLimit == 2000
+    factory.connectionLimit = None
+    assert factory.limits.settings.sessions == 0
+    assert factory.connectionLimit is None
+
+
+def test_one_session_beyond_the_connection_limit_hears_421():
+    server = Server()
+    server.factory.connectionLimit = 1
+    Dialogue(login="ann", server=server)
+    Dialogue(server=server).hears(421, "Too many connections; try again later.").is_closed()
+    assert server.factory.connectionCount == 1
+
+
+def test_connection_limit_that_lets_nobody_in_is_refused():
+    factory = FTPFactory(reactor=Reactor())
+    with pytest.raises(ValueError, match=r"lock\(\) lets nobody in"):
+        factory.connectionLimit = 0
+
+
+def test_connection_limit_may_be_set_on_a_subclass():
+    class Theirs(FTPFactory):
+        connectionLimit = 3
+
+    assert Theirs(reactor=Reactor()).limits.settings.sessions == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("protocol", "protocol is FTP, not a ControlChannel"), ("overflowProtocol", "overflowProtocol is never asked")],
+)
+def test_protocol_of_twisteds_server_is_refused_when_it_would_be_served(name, words):
+    factory = FTPFactory(reactor=Reactor())
+    setattr(factory, name, stock.FTP)
+    with pytest.raises(TypeError, match=words):
+        factory.doStart()
 
 
 def test_any_port_as_twisted_writes_it_is_the_default_range():

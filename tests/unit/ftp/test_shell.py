@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.protocols import ftp as stock
 from twisted.python.filepath import FilePath, Permissions
 
@@ -292,3 +292,57 @@ def test_a_root_of_a_third_party_is_left_alone():
     shell = Odd()
     files_of_shell(b"ann", shell, False)
     assert shell.filesystemRoot.path == b"/srv"
+
+
+def test_the_shells_access_is_asked_before_a_directory_is_entered():
+    shell = TheirShell(access=succeed(None))
+    finish(ShellFilesystem(shell).enter(path("/a/b")))
+    assert shell.asked == [("access", ["a", "b"])]
+
+
+def test_a_directory_that_the_shell_keeps_shut_is_not_entered():
+    _, files = files_of_shell(b"ann", TheirShell(access=fail(stock.PermissionDeniedError("d"))), False)
+    with pytest.raises(NotPermitted):
+        finish(files.enter(path("/d")))
+
+
+class Refusing:
+    """An IWriteFile that cannot be received into."""
+
+    def __init__(self, received):
+        self.received = received
+        self.closed = 0
+
+    def receive(self):
+        return self.received
+
+    def close(self):
+        self.closed += 1
+        return fail(OSError(5, "broken as well"))
+
+
+def test_a_file_that_cannot_be_received_into_is_closed():
+    file = Refusing(fail(stock.PermissionDeniedError("f")))
+    with pytest.raises(NotPermitted):
+        finish(store(ShellFilesystem(TheirShell(openForWriting=succeed(file))), "/f", b""))
+    assert file.closed == 1
+
+
+@pytest.mark.parametrize("stage", ["stat", "openForReading"])
+def test_a_shell_that_never_answers_is_cancelled(stage):
+    cancelled = []
+    never = Deferred(cancelled.append)
+    shell = TheirShell(**{"stat": [0, False, 0o644, 1, 0, "o", "g"], stage: never})
+    opening = Deferred.fromCoroutine(ShellFilesystem(shell).open_read(path("/f")))
+    opening.cancel()
+    assert isinstance(opening.result.value, CancelledError)
+    opening.addErrback(lambda _: None)
+    assert cancelled == [never]
+
+
+def test_a_consumer_that_never_comes_is_cancelled_and_its_file_is_closed():
+    file = Refusing(Deferred())
+    opening = Deferred.fromCoroutine(store(ShellFilesystem(TheirShell(openForWriting=file)), "/f", b""))
+    opening.cancel()
+    opening.addErrback(lambda _: None)
+    assert file.closed == 1

@@ -41,7 +41,7 @@ def test_each_error_of_a_shell_has_its_class(theirs, ours):
     [
         (stock.EXCEEDED_STORAGE_ALLOC, errors.OverQuota, "Storage allocation exceeded"),
         (stock.FILENAME_NOT_ALLOWED, errors.BadName, "Name not allowed"),
-        (stock.REQ_ACTN_ABRTD_FILE_UNAVAIL, errors.Busy, "In use"),
+        (stock.REQ_ACTN_ABRTD_FILE_UNAVAIL, errors.Busy, "In use; try again later"),
         (stock.REQ_ACTN_ABRTD_INSUFF_STORAGE, errors.NoSpace, "No space left"),
         (stock.REQ_ACTN_NOT_TAKEN, errors.Unsupported, "the moon is full"),
         ("551", errors.Unsupported, "the moon is full"),

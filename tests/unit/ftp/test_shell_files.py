@@ -5,7 +5,9 @@ import io
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.protocols import ftp as stock
 from twisted.protocols.basic import FileSender
+from zope.interface import implementer
 
 from ftpd.errors import NoSpace, NotFound, Unavailable, Unsupported
 from ftpd.ftp.shell_files import ShellReader, ShellWriter
@@ -371,3 +373,40 @@ def test_a_cancel_during_the_close_lets_it_finish():
     assert results == []
     closed.callback(None)
     assert results == [FileInfo("f", FileKind.FILE, size=0)]
+
+
+@implementer(stock.IFinishableConsumer)
+class Finishing(Receiving):
+    """A consumer that wants to hear when the file is whole, such as another server's upload."""
+
+    def finish(self):
+        self.calls.append("finish")
+
+
+def test_a_consumer_that_finishes_hears_of_a_whole_upload_before_the_close():
+    file = Finishing()
+    writer = ShellWriter(PATH, file, file)
+    finish(writer.write_at(0, b"whole"))
+    finish(writer.commit())
+    assert file.calls == [b"whole", "unregister", "finish", "close"]
+
+
+def test_a_consumer_that_finishes_hears_nothing_of_a_cut_upload_but_the_close():
+    file = Finishing()
+    writer = ShellWriter(PATH, file, file)
+    finish(writer.write_at(0, b"half"))
+    finish(writer.abandon())
+    assert file.calls == [b"half", "unregister", "close"]
+
+
+def test_a_producer_may_finish_and_its_end_is_still_what_send_says():
+    file = Sending()
+    source = reader(file).pieces(0)
+    first = begin(source())
+    assert stock.IFinishableConsumer.providedBy(file.consumer)
+    file.consumer.write(b"data")
+    file.consumer.finish()
+    last = begin(source())
+    assert (first.result, last.called) == (b"data", False)
+    file.ends()
+    assert last.result == b""

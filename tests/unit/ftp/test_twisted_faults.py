@@ -105,7 +105,7 @@ def test_257_doubles_quotation_marks():
 
 
 def test_unknown_command_is_500_and_a_known_one_502():
-    ann().says("FOO").hears(500).says("SMNT x").hears(502)
+    ann().says("FOO").hears(500).says("XSEM x").hears(502)
 
 
 def test_feat_syst_noop_help_and_opts_are_answered_before_login():

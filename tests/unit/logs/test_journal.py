@@ -7,9 +7,11 @@ import pytest
 from twisted.logger import Logger, LogLevel, formatEvent
 
 from ftpd.events import (
+    DataFault,
     DatagramTransferEnded,
     DataNotResumed,
     Event,
+    FaultTolerated,
     FileChanged,
     HandshakeFailed,
     LoggedIn,
@@ -20,6 +22,7 @@ from ftpd.events import (
     SessionOpened,
     SessionRefused,
     TransferEnded,
+    WrongProtocol,
 )
 from ftpd.logs.journal import FIELDS, Journal
 from ftpd.values import ClientCertificate, Outcome, Peer, TLSFacts
@@ -162,6 +165,7 @@ def test_it_wants_no_event_whose_line_nobody_wants():
     assert Journal(least=LogLevel.warn).event_kinds == {
         SessionRefused,
         HandshakeFailed,
+        DataFault,
         DataNotResumed,
         LoginFailed,
         TransferEnded,
@@ -171,6 +175,7 @@ def test_it_wants_no_event_whose_line_nobody_wants():
     assert Journal(least=LogLevel.info).event_kinds == {
         SessionRefused,
         HandshakeFailed,
+        DataFault,
         DataNotResumed,
         LoginFailed,
         TransferEnded,
@@ -178,7 +183,17 @@ def test_it_wants_no_event_whose_line_nobody_wants():
         RequestRefused,
         LoggedIn,
         FileChanged,
+        FaultTolerated,
+        WrongProtocol,
     }
+
+
+@pytest.mark.parametrize(("times", "often"), [(1, ""), (14, " (14 times)")])
+def test_a_tolerated_fault_names_device_and_number(times, often):
+    event = FaultTolerated(peer=PEER, account="ann", device="scanner", fault="odd-type", times=times)
+    [line] = lines(event)
+    assert formatEvent(line) == f"[s1] ann 192.0.2.7:40000 odd-type tolerated{often}: it is a scanner"
+    assert (line["event"], line["device"], line["fault"], line["times"]) == ("fault-tolerated", "scanner", "odd-type", times)
 
 
 def test_a_line_has_what_every_line_of_a_logger_has():
@@ -193,3 +208,31 @@ def test_a_line_has_what_every_line_of_a_logger_has():
 
 def test_a_listing_that_failed_by_our_fault_is_written_where_warnings_are():
     assert len(lines(transfer(direction="listing", outcome=Outcome.LOCAL_FAULT), least=LogLevel.warn)) == 1
+
+
+@pytest.mark.parametrize(("times", "often"), [(1, ""), (14, " (14 times)")])
+def test_a_fault_of_data_connections_is_a_warning_that_says_what_to_change(times, often):
+    (line,) = lines(
+        DataFault(
+            peer=PEER,
+            fault="stranger-connected",
+            reason="203.0.113.1 came",
+            advice="open the ports",
+            address="192.0.2.1",
+            port=50000,
+            other="203.0.113.1",
+            times=times,
+        )
+    )
+    assert line["log_level"] is LogLevel.warn
+    assert formatEvent(line) == f"[s1] 192.0.2.7:40000 203.0.113.1 came{often}: open the ports"
+    told = {field: line[field] for field in ("fault", "address", "port", "other", "advice", "times")}
+    assert told == {
+        "fault": "stranger-connected",
+        "address": "192.0.2.1",
+        "port": 50000,
+        "other": "203.0.113.1",
+        "advice": "open the ports",
+        "times": times,
+    }
+    assert told.keys() <= set(FIELDS)

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from ftpd.config.tree import Config, HostSettings, StorageSettings
+from ftpd.ftp.settings import FTPSettings, PassiveSettings
 from ftpd.processes.count import worker_count
 from ftpd.processes.settings import ProcessSettings
 from ftpd.schema import ConfigError
@@ -42,3 +43,25 @@ def test_one_process_alone_becomes_nobody_else(config, field):
     with pytest.raises(ConfigError) as caught:
         worker_count(config)
     assert str(caught.value) == f"process.{field}: set, and there are no workers; one process alone stays who has started it"
+
+
+def few_ports(workers, **passive):
+    settings = FTPSettings(passive=PassiveSettings(ports=(50000, 50002), **passive))
+    return Config(ftp=settings, process=ProcessSettings(workers=workers))
+
+
+def test_fewer_ports_than_workers_are_refused():
+    with pytest.raises(ConfigError) as caught:
+        worker_count(few_ports(4))
+    assert str(caught.value) == (
+        "ftp.passive.ports: found 50000-50002, 3 for 4 workers (process.workers); each worker needs one of its own"
+    )
+
+
+def test_a_port_for_each_worker_is_enough():
+    assert worker_count(few_ports(3)) == 3
+
+
+def test_ports_are_not_counted_where_nobody_uses_them():
+    assert worker_count(few_ports(4, enabled=False)) == 4
+    assert worker_count(attrs.evolve(few_ports(4), listen=())) == 4

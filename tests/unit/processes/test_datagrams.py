@@ -219,10 +219,10 @@ def test_more_workers_than_the_user_may_have_sockets_for_is_a_sentence(sockets, 
     [first] = sockets.claim([listen()], 1)
     sockets.keep([first])
 
-    def forbidden(address, port, *, shares):
+    def forbidden(*arguments):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("ftpd.processes.datagrams._bound", forbidden)
+    monkeypatch.setattr("ftpd.processes.datagrams.bound_to", forbidden)
     with pytest.raises(CannotListen) as caught:
         sockets.claim([listen()], 2)
     assert str(caught.value) == (

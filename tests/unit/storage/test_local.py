@@ -203,6 +203,22 @@ def test_attributes_follow_a_link_inside_and_none_outside(disk: Disk, top: Path,
     assert stat.S_IMODE((top / "file").stat().st_mode) == 0o600
 
 
+def test_of_several_attributes_all_are_changed_or_none(disk: Disk, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (top / "a").touch()
+    (top / "a").chmod(0o640)
+    before = (top / "a").stat()
+    utime = os.utime
+
+    def refuse_the_first(*arguments: Any, **more: Any) -> None:
+        monkeypatch.setattr(os, "utime", utime)
+        raise PermissionError(errno.EPERM, "refused")
+
+    monkeypatch.setattr(os, "utime", refuse_the_first)
+    fails(NotPermitted, disk.files.set_attributes(path("/a"), Attributes(mode=0o600, modified_ns=0)))
+    after = (top / "a").stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
 def test_denied_links_are_listed_and_not_followed(top: Path) -> None:
     (top / "d").mkdir()
     (top / "d" / "file").write_text("x")

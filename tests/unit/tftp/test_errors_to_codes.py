@@ -34,7 +34,7 @@ def test_every_error_of_a_file_has_a_row(kind: type[Exception]) -> None:
         (errors.NoSpace(PATH), (3, "No space left")),
         (errors.OverQuota(PATH), (3, "Storage allocation exceeded")),
         (errors.AlreadyExists(PATH), (6, "Already exists")),
-        (errors.Busy(PATH), (0, "In use")),
+        (errors.Busy(PATH), (0, "In use; try again later")),
         (errors.Unavailable(PATH, "Try later"), (0, "Try later")),
         (errors.IntegrityLost(PATH), (0, "Content damaged or changed during the transfer")),
         (errors.TooManySessions("Too many transfers"), (0, "Too many transfers")),

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 
+from ftpd.binding import bound_to
 from ftpd.testing.lines import private_reactor
 from ftpd.tftp import line as line_module
 from ftpd.tftp.line import ConnectedLine, SharedLine, mtu_block
-from ftpd.tftp.port import RequestPort, bound_socket
+from ftpd.tftp.port import RequestPort
 from tests.unit.tftp.exchanges import pattern
 
 TURNS = 200
@@ -59,7 +60,7 @@ def tidy(reactor: Any) -> Iterator[ExitStack]:
 @pytest.fixture(params=["127.0.0.1", "::1"])
 def client(request: pytest.FixtureRequest, tidy: ExitStack) -> sockets.socket:
     try:
-        bound = bound_socket(request.param, 0)
+        bound = bound_to(request.param, 0, sockets.SOCK_DGRAM)
     except OSError:
         pytest.skip("machine: no IPv6")
     bound.settimeout(10)
@@ -101,7 +102,7 @@ def test_stranger_is_not_heard(reactor, client, connect, tidy):
     line, told = connect()
     line.send(b"?")
     source = client.recvfrom(100)[1]
-    stranger = tidy.enter_context(closing(bound_socket(client.getsockname()[0], 0)))
+    stranger = tidy.enter_context(closing(bound_to(client.getsockname()[0], 0, sockets.SOCK_DGRAM)))
     stranger.sendto(b"\0\5\0\0stop\0", source)
     client.sendto(b"\0\4\0\1", source)
     turn_until(reactor, lambda: told.datagrams)
@@ -261,7 +262,7 @@ def test_closed_line_is_garbage_without_a_collector(client, connect, tidy):
 @NEEDS_LINUX
 def test_shared_line_cuts_bursts_too(reactor, client, tidy):
     address = client.getsockname()
-    port = RequestPort(reactor, bound_socket(address[0], 0), lambda *_: None, lambda _: None)
+    port = RequestPort(reactor, bound_to(address[0], 0, sockets.SOCK_DGRAM), lambda *_: None, lambda _: None)
     tidy.callback(port.close)
     line = SharedLine(port, (address[0], 0, *address[2:]), address, [])
     line.cut_at(516, 0)
@@ -276,7 +277,7 @@ def test_shared_line_cuts_bursts_too(reactor, client, tidy):
 
 def test_path_of_a_shared_line_is_the_clients(reactor, client, tidy):
     address = client.getsockname()
-    port = RequestPort(reactor, bound_socket(address[0], 0), lambda *_: None, lambda _: None)
+    port = RequestPort(reactor, bound_to(address[0], 0, sockets.SOCK_DGRAM), lambda *_: None, lambda _: None)
     tidy.callback(port.close)
     line = SharedLine(port, (address[0], 0, *address[2:]), address, [])
     with closing(sockets.socket(client.family, sockets.SOCK_DGRAM)) as other:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 
+from ftpd.binding import bound_to
 from ftpd.testing.lines import private_reactor
 from ftpd.testing.login_contract import recorded_log
 from ftpd.tftp import port as port_module
-from ftpd.tftp.port import RequestPort, bound_socket
+from ftpd.tftp.port import RequestPort
 from tests.unit.tftp.test_line import turn_until
 
 IP_PKTINFO = 8
@@ -39,7 +40,7 @@ class Heard:
         self.datagrams: list[tuple[bytes, Any, Any]] = []
         self.rooms: list[Any] = []
         try:
-            bound = bound_socket(address, 0)
+            bound = bound_to(address, 0, sockets.SOCK_DGRAM)
         except OSError:
             pytest.skip("machine: no IPv6")
         self.port = RequestPort(reactor, bound, self.received, self.rooms.append)
@@ -57,7 +58,7 @@ def hear(reactor, tidy):
 @pytest.fixture
 def client_at(tidy):
     def client_at(address: str) -> sockets.socket:
-        bound = bound_socket(address, 0)
+        bound = bound_to(address, 0, sockets.SOCK_DGRAM)
         bound.settimeout(10)
         return tidy.enter_context(closing(bound))
 
@@ -185,13 +186,13 @@ def test_port_that_is_closed_while_it_is_read_reads_no_more(reactor, hear, clien
 
 def test_ipv6_socket_takes_ipv6_only(tidy):
     try:
-        bound = tidy.enter_context(closing(bound_socket("::", 0)))
+        bound = tidy.enter_context(closing(bound_to("::", 0, sockets.SOCK_DGRAM)))
     except OSError:
         pytest.skip("machine: no IPv6")
     assert bound.getsockopt(sockets.IPPROTO_IPV6, sockets.IPV6_V6ONLY) == 1
 
 
 def test_address_in_use_is_an_os_error(tidy):
-    bound = tidy.enter_context(closing(bound_socket("127.0.0.1", 0)))
+    bound = tidy.enter_context(closing(bound_to("127.0.0.1", 0, sockets.SOCK_DGRAM)))
     with pytest.raises(OSError, match="in use"):
-        bound_socket("127.0.0.1", bound.getsockname()[1])
+        bound_to("127.0.0.1", bound.getsockname()[1], sockets.SOCK_DGRAM)

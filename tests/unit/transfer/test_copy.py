@@ -1,21 +1,22 @@
-"""The copy pump against stores that misbehave, transformations, and a peer so fast that nothing ever waits."""
+"""The copy pump against stores that misbehave, conversions, and a peer so fast that nothing ever waits."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
-from ftpd.errors import IntegrityLost, NoSpace, NotPermitted, OverQuota, Unavailable
+from ftpd.errors import IntegrityLost, NoSpace, NotPermitted, OverQuota, TransferCut, Unavailable
 from ftpd.spi import Wanted
 from ftpd.testing.dataports import MemoryConnection
+from ftpd.testing.fakes import InlineThreads
 from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.pump import Stalled
-from ftpd.values import Outcome, TransferResult
+from ftpd.values import Mark, Outcome, TransferResult
 
 STALL = 120.0
 
@@ -52,7 +53,7 @@ def connection() -> MemoryConnection:
 
 
 def copy_in(reactor: Reactor, connection: Any, file: Upload, **wanted: Any) -> tuple[CopyIn, list[TransferResult], Deferred[Any]]:
-    pump = CopyIn(reactor, connection, file, Wanted(**{"stall_seconds": STALL} | wanted))  # type: ignore[arg-type]
+    pump = CopyIn(reactor, connection, file, Wanted(**{"stall_seconds": STALL} | wanted), InlineThreads())  # type: ignore[arg-type]
     results: list[TransferResult] = []
     done = pump.start()
     done.addCallback(results.append)
@@ -189,12 +190,24 @@ def test_bug_of_a_store_is_our_fault(reactor: Reactor, connection: MemoryConnect
     assert [(result.outcome, type(result.error)) for result in results] == [(Outcome.LOCAL_FAULT, ZeroDivisionError)]
 
 
-def test_bug_of_a_transformation_is_our_fault(reactor: Reactor, connection: MemoryConnection) -> None:
-    def fail(piece: bytes) -> bytes:
-        raise ZeroDivisionError
+def test_bug_of_a_conversion_is_our_fault(reactor: Reactor, connection: MemoryConnection) -> None:
+    class Faulty(HeldBack):
+        def convert(self, piece: bytes) -> Iterator[bytes]:
+            raise ZeroDivisionError
 
-    _, results, _ = copy_out(reactor, connection, pieces(b"a"), transform=fail)
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Faulty())
+    connection.feed(b"a")
     assert outcomes(results) == [Outcome.LOCAL_FAULT]
+
+
+def test_bytes_that_no_conversion_takes_are_the_peers_fault(reactor: Reactor, connection: MemoryConnection) -> None:
+    class Choosy(HeldBack):
+        def convert(self, piece: bytes) -> Iterator[bytes]:
+            raise TransferCut("no such header")
+
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Choosy())
+    connection.feed(b"a")
+    assert outcomes(results) == [Outcome.PEER_FAULT]
 
 
 def test_reset_is_the_peers_fault(reactor: Reactor, connection: MemoryConnection) -> None:
@@ -204,29 +217,41 @@ def test_reset_is_the_peers_fault(reactor: Reactor, connection: MemoryConnection
     assert outcomes(results) == [Outcome.PEER_FAULT]
 
 
-# Transformations.
+# Conversions.
 
 
-def held_back() -> Callable[[bytes], bytes]:
-    """A transformation that holds everything until the end."""
-    held = bytearray()
+class HeldBack:
+    """A conversion that holds everything until the end."""
 
-    def transform(piece: bytes) -> bytes:
-        held.extend(piece)
-        return b"" if piece else bytes(held)
+    is_costly = False
+    is_complete = False
 
-    return transform
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    def convert(self, piece: bytes) -> Iterator[bytes | Mark]:
+        self.held.extend(piece)
+        return iter(())
+
+    def end(self) -> Iterator[bytes | Mark]:
+        yield bytes(self.held)
 
 
-def test_what_a_transformation_holds_back_is_sent_at_the_end(reactor: Reactor, connection: MemoryConnection) -> None:
-    _, results, _ = copy_out(reactor, connection, pieces(b"ab", b"cd"), transform=held_back())
-    assert outcomes(results) == [Outcome.FINISHED]
-    assert connection.received == b"abcd"
+class Doubled(HeldBack):
+    """A conversion that says everything twice; a full stop ends its stream, and an exclamation mark is a restart marker."""
+
+    def convert(self, piece: bytes) -> Iterator[bytes | Mark]:
+        self.is_complete = b"." in piece
+        for byte in piece.rstrip(b"."):
+            yield Mark("!") if byte == ord("!") else bytes([byte, byte])
+
+    def end(self) -> Iterator[bytes | Mark]:
+        raise TransferCut("no full stop")
 
 
-def test_what_a_transformation_holds_back_is_stored_at_the_end(reactor: Reactor, connection: MemoryConnection) -> None:
+def test_what_a_conversion_holds_back_is_stored_at_the_end(reactor: Reactor, connection: MemoryConnection) -> None:
     file = Upload()
-    _, results, _ = copy_in(reactor, connection, file, transform=held_back(), start=7)
+    _, results, _ = copy_in(reactor, connection, file, conversion=HeldBack(), start=7)
     connection.feed(b"ab")
     connection.feed(b"cd")
     connection.end()
@@ -234,16 +259,82 @@ def test_what_a_transformation_holds_back_is_stored_at_the_end(reactor: Reactor,
     assert file.written == [(7, b"abcd")]
 
 
+def test_costly_conversion_is_done_in_threads(reactor: Reactor, connection: MemoryConnection) -> None:
+    class Costly(Doubled):
+        is_costly = True
+
+    class Threads(InlineThreads):
+        calls = 0
+
+        def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
+            self.calls += 1
+            return super().run(function, *args, **kwargs)
+
+    threads, file = Threads(), Upload()
+    done = CopyIn(reactor, connection, file, Wanted(conversion=Costly()), threads).start()  # type: ignore[arg-type]
+    connection.feed(b"ab.")
+    connection.end()
+    assert done.result.outcome is Outcome.FINISHED  # type: ignore[attr-defined]
+    assert threads.calls == 3  # two pieces, and that there is no third
+
+
 def test_ceiling_counts_what_is_stored(reactor: Reactor, connection: MemoryConnection) -> None:
     file = Upload()
-    _, results, _ = copy_in(reactor, connection, file, transform=lambda piece: piece * 2, ceiling=5)
+    _, results, _ = copy_in(reactor, connection, file, conversion=Doubled(), ceiling=5)
     connection.feed(b"ab")
     connection.feed(b"c")
     assert [type(result.error) for result in results] == [OverQuota]
-    assert file.written == [(0, b"abab")]
+    assert file.written == [(0, b"aa"), (2, b"bb")]
+
+
+def test_marker_is_told_with_the_offset_up_to_which_all_is_stored(reactor: Reactor, connection: MemoryConnection) -> None:
+    told: list[tuple[str, int]] = []
+    file = Upload()
+    copy_in(reactor, connection, file, conversion=Doubled(), start=10, mark=lambda mark, offset: told.append((mark.text, offset)))
+    connection.feed(b"ab!c")
+    assert told == [("!", 14)]
+    assert file.written == [(10, b"aa"), (12, b"bb"), (14, b"cc")]
+
+
+def test_stream_that_says_its_end_needs_no_close(reactor: Reactor, connection: MemoryConnection) -> None:
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Doubled())
+    connection.feed(b"ab.")
+    assert results == []  # a close that comes now would be met by a reset
+    reactor.advance(1)
+    assert outcomes(results) == [Outcome.FINISHED]
+
+
+def test_stream_that_says_its_end_and_closes_is_finished_at_once(reactor: Reactor, connection: MemoryConnection) -> None:
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Doubled())
+    connection.feed(b"ab.")
+    connection.end()
+    assert outcomes(results) == [Outcome.FINISHED]
+
+
+def test_bytes_behind_the_end_of_the_stream_are_the_peers_fault(reactor: Reactor, connection: MemoryConnection) -> None:
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Doubled())
+    connection.feed(b"ab.")
+    connection.feed(b"c")
+    assert outcomes(results) == [Outcome.PEER_FAULT]
+
+
+def test_close_before_the_end_of_the_stream_is_the_peers_fault(reactor: Reactor, connection: MemoryConnection) -> None:
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Doubled())
+    connection.feed(b"ab")
+    connection.end()
+    assert outcomes(results) == [Outcome.PEER_FAULT]
 
 
 # Fairness.
+
+
+def test_piece_of_many_parts_lets_the_reactor_turn(reactor: Reactor, connection: MemoryConnection) -> None:
+    _, results, _ = copy_in(reactor, connection, Upload(), conversion=Doubled())
+    connection.feed(b"a" * 40 + b".")
+    connection.end()
+    assert results == []
+    reactor.pump([0, 0, 0])
+    assert outcomes(results) == [Outcome.FINISHED]
 
 
 def test_fast_peer_lets_the_reactor_turn(reactor: Reactor, connection: MemoryConnection) -> None:

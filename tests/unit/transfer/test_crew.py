@@ -307,3 +307,41 @@ def test_disk_that_hangs_holds_up_no_other(reactor: Reactor, brief: None) -> Non
     for load in hanging:
         load.released.set()
         reactor.next_call()
+
+
+def test_idle_threads_of_a_closed_crew_end_at_once(reactor: Reactor) -> None:
+    crew = Crew(reactor, "ftpd-crew-closed")  # type: ignore[arg-type]
+    load = Load()
+    crew.take(load)
+    reactor.next_call()
+    crew.close()
+    crew.close()
+    assert load.thread is not None
+    load.thread.join(SECONDS)
+    assert not load.thread.is_alive()
+
+
+def test_a_closed_crew_carries_what_waits_before_its_threads_end(reactor: Reactor) -> None:
+    crew = Crew(reactor, "ftpd-crew-closed", size=1)  # type: ignore[arg-type]
+    first, second = Load(is_released=False), Load()
+    crew.take(first)
+    crew.take(second)
+    assert first.began.wait(SECONDS)
+    crew.close()
+    first.released.set()
+    reactor.next_call()
+    reactor.next_call()
+    assert (first.is_carried, second.is_carried) == (True, True)
+    assert second.thread is not None
+    second.thread.join(SECONDS)
+    assert not second.thread.is_alive()
+
+
+def test_crews_that_are_closed_end_their_computing_threads_too(reactor: Reactor) -> None:
+    crews_of_all = Crews(reactor)  # type: ignore[arg-type]
+    found: list[threading.Thread] = []
+    crews_of_all.compute.run(lambda: found.append(threading.current_thread()))
+    reactor.next_call()
+    crews_of_all.close()
+    found[0].join(SECONDS)
+    assert not found[0].is_alive()

@@ -363,7 +363,8 @@ def test_all_have_what_they_want_or_the_same_as_the_best(own, total, late):
     moved = run(clock, paces, 10, late=late)
     for rate, expected, each in zip(own, max_min(own, total), moved, strict=True):
         assert each <= 10 * (rate or total)
-        assert 0.85 * expected <= each / 10 <= 1.15 * expected
+        part = total / 16  # what one is given at a time: of little that many share it is much
+        assert abs(each - 10 * expected) <= 0.15 * 10 * expected + part
     assert sum(moved) / 10 >= 0.95 * sum(max_min(own, total))
 
 

@@ -108,11 +108,13 @@ def test_mkd_below_nothing_is_550():
 
 
 def test_mkd_without_a_path_is_501():
-    ann().says("MKD").hears(501, "An argument is needed.")
+    ann().says("MKD").hears(501, "An argument is needed; HELP with the name of the command tells which.")
 
 
 def test_mkd_without_the_permission_is_550():
-    Dialogue(login="bob", accounts=[READER]).says("MKD new").hears(550, "/new: Permission denied.")
+    Dialogue(login="bob", accounts=[READER]).says("MKD new").hears(
+        550, "/new: Permission denied: this account may not make or remove directories here."
+    )
 
 
 def test_mkd_of_a_name_too_long_is_550():

@@ -3,9 +3,13 @@ from __future__ import annotations
 import pytest
 from twisted.logger import globalLogPublisher
 
+from ftpd import __version__
 from ftpd.ftp.commands import KNOWN_VERBS
-from ftpd.ftp.settings import FTPSettings, ListingSettings, PassiveSettings
+from ftpd.ftp.settings import ActiveSettings, DeflateSettings, FTPSettings, ListingSettings, PassiveSettings
+from ftpd.paths import ROOT, VirtualPath
 from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.tls_client import MemoryContexts
+from ftpd.values import Account, Permission, Rule
 
 FILES = {"/dir/x": b"", "/a": b"123"}
 
@@ -48,7 +52,13 @@ def test_help_lists_the_commands():
 
 def test_help_of_a_command_is_its_syntax():
     ann().says("HELP retr").hears(
-        214, "Syntax:", [" RETR path", " Send the file at the path, starting at the pending REST offset."]
+        214,
+        "Syntax:",
+        [
+            " RETR path",
+            " Send the file at the path, from the pending REST offset on, or the pending range of it.",
+            " Needs a login and a data connection: PASV, EPSV, PORT or EPRT first.",
+        ],
     )
 
 
@@ -67,21 +77,129 @@ def test_help_of_nothing_is_501():
     ann().says("HELP FOO").hears(501)
 
 
-def test_feat_lines_have_one_space():
-    dialogue = ann().says("FEAT").hears(211, "Extensions:")
-    assert list(dialogue.last.lines) == [
-        " CLNT",
-        " EPRT",
-        " EPSV",
-        " HOST",
-        " MDTM",
-        " MFMT",
-        " MLST type*;size*;modify*;perm*;unique;UNIX.mode;UNIX.owner;UNIX.group;",
-        " REST STREAM",
-        " SIZE",
-        " UTF8",
-        " TVFS",
-    ]
+def feat(dialogue):
+    """The lines of FEAT, without the one space that stands before each."""
+    lines = dialogue.says("FEAT").hears(211).last.lines
+    assert all(line[0] == " " and line[1] != " " for line in lines)
+    return [line[1:] for line in lines]
+
+
+def login(permissions, path="/", **arguments):
+    """A login that may do *permissions* below *path*, and nothing elsewhere."""
+    rules = (Rule(VirtualPath.parse(path), permissions),)
+    return Dialogue(login="bob", accounts=[Account("bob", rules=rules)], files=FILES, **arguments)
+
+
+def verbs(lines):
+    return [line.split()[0] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CLNT",
+        "CSID",
+        "EPRT",
+        "EPSV",
+        "HOST",
+        "LANG EN*;DE;FR",
+        "LPRT",
+        "LPSV",
+        "MDTM",
+        "MFMT",
+        "REST STREAM",
+        "SIZE",
+        "TVFS",
+        "UTF8",
+    ],
+)
+def test_feat_shows_what_everybody_may_use_before_and_after_the_login(line):
+    assert line in feat(Dialogue().hears(220))
+    assert line in feat(ann())
+
+
+def test_feat_shows_no_command_that_is_not_served():
+    dialogue = ann()
+    for line in feat(dialogue):
+        verb = line.split()[0]
+        if verb not in ("TVFS", "UTF8", "SITE"):
+            reply = dialogue.says(verb).heard[-1]
+            assert reply.code not in (500, 502), line
+
+
+@pytest.mark.parametrize(
+    ("permissions", "absent"),
+    [
+        (Permission.CREATE, {"MLST", "SIZE", "MDTM", "RANG", "MFMT", "HASH"}),
+        (Permission.LIST, {"REST", "RANG", "MFMT", "HASH"}),
+        (Permission.VIEW, {"MFMT", "COMB"}),
+        (Permission.VIEW | Permission.ATTRIBUTES, {"COMB"}),
+        (Permission.NONE, {"MLST", "SIZE", "MDTM", "REST", "RANG", "MFMT", "HASH"}),
+    ],
+)
+def test_feat_withholds_what_the_rights_do_not_allow(permissions, absent):
+    assert absent.isdisjoint(verbs(feat(login(permissions))))
+
+
+@pytest.mark.parametrize(
+    ("permissions", "shown"),
+    [
+        (Permission.READ, {"REST", "RANG", "SIZE", "MDTM", "MLST"}),
+        (Permission.LIST, {"SIZE", "MDTM", "MLST"}),
+        (Permission.CREATE, {"REST"}),
+        (Permission.ATTRIBUTES, {"MFMT"}),
+    ],
+)
+def test_feat_shows_what_is_allowed_in_one_subtree(permissions, shown):
+    assert shown <= set(verbs(feat(login(permissions, "/dir"))))
+
+
+@pytest.mark.parametrize("verb", ["EPSV", "LPSV"])
+def test_feat_withholds_passive_modes_that_are_switched_off(verb):
+    assert verb not in feat(ann(settings=FTPSettings(passive=PassiveSettings(enabled=False))))
+
+
+@pytest.mark.parametrize("verb", ["EPRT", "LPRT"])
+def test_feat_withholds_active_modes_that_are_switched_off(verb):
+    assert verb not in feat(ann(settings=FTPSettings(active=ActiveSettings(enabled=False))))
+
+
+def test_feat_after_epsv_all_shows_epsv_alone():
+    shown = verbs(feat(ann().says("EPSV ALL").hears(200)))
+    assert "EPSV" in shown
+    assert {"EPRT", "LPRT", "LPSV"}.isdisjoint(shown)
+
+
+def test_feat_shows_mode_z_where_it_is_switched_on():
+    assert "MODE Z" not in feat(ann(settings=FTPSettings(deflate=DeflateSettings(enabled=False))))
+    assert "MODE Z" in feat(ann(settings=FTPSettings(deflate=DeflateSettings(enabled=True))))
+
+
+def test_feat_in_clear_shows_auth_where_there_is_tls():
+    assert {"AUTH TLS", "PBSZ", "PROT"} <= set(feat(Dialogue(contexts=MemoryContexts()).hears(220)))
+    assert {"AUTH TLS", "PBSZ", "PROT"}.isdisjoint(feat(Dialogue().hears(220)))
+
+
+def test_feat_over_tls_shows_prot_and_auth_no_more():
+    shown = feat(Dialogue(contexts=MemoryContexts()).hears(220).says("AUTH TLS").hears(234).shakes_hands())
+    assert {"PBSZ", "PROT"} <= set(shown)
+    assert "AUTH TLS" not in shown
+
+
+def test_feat_shows_transfers_between_servers_to_whom_they_are_allowed():
+    fay = Account("fay", rules=(Rule(ROOT, Permission.ALL),), may_fxp=True)
+    assert {"SSCN", "CPSV"} <= set(feat(Dialogue(login="fay", accounts=[fay], contexts=MemoryContexts())))
+    assert {"SSCN", "CPSV"}.isdisjoint(feat(Dialogue(login="ann", contexts=MemoryContexts())))
+
+
+def test_feat_on_a_unix_socket_shows_no_data_connections():
+    dialogue = ann()
+    dialogue.session.peer = dialogue.session.peer._replace(address="", local_address="")
+    assert {"EPSV", "EPRT", "LPSV", "LPRT"}.isdisjoint(verbs(feat(dialogue)))
+
+
+def test_feat_does_not_show_pret_which_would_cost_its_clients_a_round_trip_for_each_file():
+    assert "PRET" not in verbs(feat(ann()))
 
 
 def test_feat_does_not_advertise_what_is_denied():
@@ -113,7 +231,7 @@ def test_opts_mlst_without_facts_is_200():
     ann().says("OPTS MLST").hears(200, "MLST OPTS").says("MLST a").hears(250, "Listing /a", ["  /a"])
 
 
-@pytest.mark.parametrize("argument", ["", "FOO", "HASH SHA-256"])
+@pytest.mark.parametrize("argument", ["", "FOO", "NOOP x"])
 def test_opts_of_what_has_none_is_501(argument):
     ann().says(f"OPTS {argument}").hears(501)
 
@@ -132,6 +250,34 @@ def test_clnt_is_told_to_the_log_once_somebody_has_logged_in():
 
 def test_clnt_without_a_name_is_501():
     ann().says("CLNT").hears(501)
+
+
+def test_csid_tells_the_server_and_its_version_to_whom_has_logged_in():
+    Dialogue().hears(220).says("CSID Name=Client; Version=1;").hears(200, "Name=ftpd; DirSep=/;")
+    ann().says("CSID Name=Client; Version=1;").hears(200, f"Name=ftpd; Version={__version__}; DirSep=/;")
+
+
+@pytest.mark.parametrize(
+    ("facts", "client"), [("Name=BadgerClient; Version=2;", "BadgerClient"), ("Badger 2", "Badger 2"), ("version=2;name=B;", "B")]
+)
+def test_csid_tells_the_client(facts, client):
+    assert ann().says(f"CSID {facts}").hears(200).session.client == client
+
+
+def test_csid_of_nobody_is_501():
+    ann().says("CSID").hears(501)
+
+
+def test_help_tells_aliases_and_needs():
+    lines = ann().says("HELP CWD").hears(214).last.lines
+    assert lines[-2:] == (" Also known as XCWD.", " Needs a login.")
+
+
+def test_help_of_every_command_says_something():
+    dialogue = ann()
+    for row in set(dialogue.server.factory.commands.values()):
+        dialogue.says(f"HELP {row.verb}").hears(214, "Syntax:")
+        assert len(dialogue.last.lines) >= 2
 
 
 def test_stat_tells_the_session():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ftpd.events import DataFault
 from ftpd.ftp.settings import FTPSettings, PassiveSettings
 from ftpd.paths import ROOT
 from ftpd.testing.dialogue import Dialogue
@@ -109,3 +110,57 @@ def test_data_port_opened_with_the_right_to_fxp_is_not_left_to_the_next_login():
 @pytest.mark.parametrize("verb", ["PASV", "EPSV", "EPSV ALL"])
 def test_before_login_it_is_530(verb):
     Dialogue().hears(220).says(verb).hears(530)
+
+
+# NAT.
+
+
+def faults(dialogue):
+    return [event.fault for event in dialogue.server.events if isinstance(event, DataFault)]
+
+
+@pytest.mark.parametrize(
+    ("client", "local", "external", "told"),
+    [
+        ("203.0.113.9", "10.0.0.2", "", ["private-announced"]),
+        ("203.0.113.9", "10.0.0.2", "192.168.1.1", ["private-announced"]),
+        ("203.0.113.9", "10.0.0.2", "198.51.100.1", []),
+        ("203.0.113.9", "198.51.100.1", "", []),
+        ("10.0.0.9", "10.0.0.2", "", []),
+        ("100.64.0.9", "10.0.0.2", "", []),
+    ],
+)
+def test_a_private_address_announced_to_a_public_client_is_told(client, local, external, told):
+    settings = FTPSettings(passive=PassiveSettings(external_address=external), plaintext_passwords=True)
+    dialogue = Dialogue(login="ann", address=client, local_address=local, settings=settings)
+    dialogue.says("PASV").hears(227)
+    assert faults(dialogue) == told
+
+
+def test_epsv_announces_no_address_and_so_no_private_one():
+    dialogue = Dialogue(
+        login="ann", address="203.0.113.9", local_address="10.0.0.2", settings=FTPSettings(plaintext_passwords=True)
+    )
+    dialogue.says("EPSV").hears(229)
+    assert faults(dialogue) == []
+
+
+def test_lpsv_is_228_with_address_and_port():
+    Dialogue(login="ann").says("LPSV").hears(228, "Entering Long Passive Mode (4,4,127,0,0,1,2,195,80)")
+
+
+def test_lpsv_over_ipv6_is_228_with_its_address():
+    ipv6().says("LPSV").hears(228, "Entering Long Passive Mode (6,16,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,2,195,80)")
+
+
+def test_lpsv_announces_the_external_address():
+    settings = FTPSettings(passive=PassiveSettings(external_address="203.0.113.7"))
+    Dialogue(login="ann", settings=settings).says("LPSV").hears(228, "Entering Long Passive Mode (4,4,203,0,113,7,2,195,80)")
+
+
+def test_lpsv_after_epsv_all_is_503():
+    Dialogue(login="ann").says("EPSV ALL").hears(200).says("LPSV").hears(503)
+
+
+def test_lpsv_where_passive_mode_is_off_is_502():
+    Dialogue(login="ann", settings=FTPSettings(passive=PassiveSettings(enabled=False))).says("LPSV").hears(502)

@@ -74,3 +74,9 @@ def test_rnfr_of_one_login_is_not_the_next_ones():
 @pytest.mark.parametrize("line", ["RNFR a", "RNTO a"])
 def test_before_login_it_is_530(line):
     Dialogue().hears(220).says(line).hears(530)
+
+
+def test_a_refused_rnfr_takes_back_the_earlier_one() -> None:
+    dialogue = Dialogue(login="ann", files={"/kept": b"x"})
+    dialogue.says("RNFR kept").hears(350).says("RNFR missing").hears(550).says("RNTO stolen").hears(503)
+    dialogue.stored("/kept", b"x")

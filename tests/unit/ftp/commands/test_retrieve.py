@@ -59,7 +59,9 @@ def test_retr_without_a_data_connection_announced_is_425():
 
 def test_retr_without_the_permission_is_550():
     blind = Account("bob", rules=(Rule(ROOT, Permission.LIST),))
-    Dialogue(login="bob", accounts=[blind], files=FILES).says("RETR a").hears(550, "/a: Permission denied.")
+    Dialogue(login="bob", accounts=[blind], files=FILES).says("RETR a").hears(
+        550, "/a: Permission denied: this account may not fetch files here."
+    )
 
 
 def test_data_port_is_good_for_one_transfer():
@@ -141,3 +143,59 @@ def test_rest_0_is_350():
 @pytest.mark.parametrize("line", ["RETR a", "REST 0"])
 def test_before_login_it_is_530(line):
     Dialogue().hears(220).says(line).hears(530)
+
+
+# RANG.
+
+
+def test_range_is_sent_with_both_ends():
+    dialogue = ann().says("RANG 2 5").hears(350, "The next transfer is of bytes 2 to 5.").says("RETR a")
+    dialogue.hears(150, "Opening BINARY mode data connection for /a (4 bytes).").hears(226).data(b"2345")
+
+
+def test_range_that_ends_behind_the_file_ends_with_it():
+    ann().says("RANG 7 99").hears(350).says("RETR a").hears(150).hears(226).data(b"789")
+
+
+@pytest.mark.parametrize("line", ["RANG 0 0", "RANG 9 9"])
+def test_range_of_one_byte(line):
+    content = b"0123456789"[int(line[-1])]
+    ann().says(line).hears(350).says("RETR a").hears(150).hears(226).data(bytes([content]))
+
+
+def test_range_behind_the_file_is_554():
+    ann().says("RANG 10 12").hears(350).says("RETR a").hears(554)
+
+
+def test_range_is_good_for_one_transfer():
+    ann().says("RANG 2 5").hears(350).says("RETR a").hears(150).hears(226).says("RETR a").hears(150).hears(226).data(b"0123456789")
+
+
+def test_range_is_forgotten_by_a_command_in_between():
+    ann().says("RANG 2 5").hears(350).says("CWD /").hears(250).says("RETR a").hears(150).hears(226).data(b"0123456789")
+
+
+def test_rang_1_0_takes_the_range_back():
+    ann().says("RANG 2 5").hears(350).says("RANG 1 0").hears(350).says("RETR a").hears(150).hears(226).data(b"0123456789")
+
+
+def test_the_later_of_rest_and_rang_counts():
+    ann().says("RANG 2 5").hears(350).says("REST 8").hears(350).says("RETR a").hears(150).hears(226).data(b"89")
+    ann().says("REST 8").hears(350).says("RANG 2 5").hears(350).says("RETR a").hears(150).hears(226).data(b"2345")
+
+
+@pytest.mark.parametrize(
+    "line", ["RANG", "RANG 1", "RANG 5 2", "RANG -1 5", "RANG 1 x", "RANG 1 2 3", "RANG 1 9223372036854775808"]
+)
+def test_range_that_is_none_is_501(line):
+    ann().says(line).hears(501)
+
+
+@pytest.mark.parametrize("form", ["TYPE A", "STRU R", "MODE B"])
+def test_rang_is_504_where_bytes_on_the_wire_are_others_than_those_of_the_file(form):
+    ann().says(form).hears(200).says("RANG 0 1").hears(504)
+    ann().says("RANG 0 1").hears(350).says(form).hears(200).says("RETR a").hears(504)
+
+
+def test_rang_is_not_for_uploads():
+    ann().says("RANG 0 1").hears(350).says("STOR new").hears(504)

@@ -5,7 +5,7 @@ import pytest
 from ftpd.events import LoggedOut, TransferEnded
 from ftpd.ftp.hosts import Host
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings
-from ftpd.ftp.states import Representation
+from ftpd.ftp.wire.form import Representation
 from ftpd.paths import ROOT
 from ftpd.schema import ConfigError, Problem
 from ftpd.testing.dialogue import Dialogue

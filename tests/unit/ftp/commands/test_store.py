@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ftpd.events import TransferEnded
+from ftpd.ftp.settings import FTPSettings, HashSettings
 from ftpd.paths import ROOT
 from ftpd.storage.memory import MemorySettings, MemoryStore
 from ftpd.testing.dialogue import Dialogue
@@ -51,7 +52,9 @@ def test_stor_without_a_path_is_501():
 
 def test_stor_without_the_permission_is_553():
     reader = Account("bob", rules=(Rule(ROOT, Permission.VIEW),))
-    Dialogue(login="bob", accounts=[reader]).says("STOR new").hears(553, "/new: Permission denied.")
+    Dialogue(login="bob", accounts=[reader]).says("STOR new").hears(
+        553, "/new: Permission denied: this account may not store new files here."
+    )
 
 
 def test_stor_without_a_data_connection_announced_is_425():
@@ -170,3 +173,33 @@ def test_allo_counts_for_one_stor():
 @pytest.mark.parametrize("line", ["STOR a", "APPE a", "STOU", "ALLO 1"])
 def test_before_login_it_is_530(line):
     Dialogue().hears(220).says(line).hears(530)
+
+
+# The receipt.
+
+
+def test_226_of_an_upload_tells_size_and_seconds():
+    dialogue = ann().says("STOR new").hears(150).sends(b"abcdef")
+    dialogue.ends().hears(226, "Transfer complete: 6 bytes stored in 0.000 s.")
+
+
+def test_226_tells_what_came_where_that_is_another_number():
+    dialogue = ann().says("APPE old").hears(150).sends(b"abc").ends()
+    dialogue.hears(226, "Transfer complete: 13 bytes stored in 0.000 s; 3 bytes came.")
+    dialogue = ann().says("TYPE A").hears(200).says("STOR new").hears(150).sends(b"a\r\nb\r\n").ends()
+    dialogue.hears(226, "Transfer complete: 4 bytes stored in 0.000 s; 6 bytes came.")
+
+
+def test_226_tells_the_digest_of_what_is_stored_where_that_is_set():
+    settings = FTPSettings(hashes=HashSettings(upload_digest=True))
+    dialogue = ann(settings=settings).says("STOR new").hears(150).sends(b"abc").ends()
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    dialogue.hears(226, f"Transfer complete: 3 bytes stored in 0.000 s; SHA-256 {abc}.")
+
+
+def test_nobody_learns_the_digest_of_what_others_have_stored_by_appending_to_it():
+    settings = FTPSettings(hashes=HashSettings(upload_digest=True))
+    blind = (Rule(ROOT, Permission.WRITE),)
+    dialogue = Dialogue(login="ann", files=FILES, settings=settings, accounts=[Account(name="ann", rules=blind)])
+    dialogue.says("APPE old").hears(150).sends(b"abc").ends()
+    dialogue.hears(226, "Transfer complete: 13 bytes stored in 0.000 s; 3 bytes came.")

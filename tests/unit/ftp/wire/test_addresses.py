@@ -1,11 +1,11 @@
-"""Addresses: PORT, PASV, EPRT, EPSV."""
+"""Addresses: PORT, PASV, EPRT, EPSV, LPRT, LPSV."""
 
 from __future__ import annotations
 
 import pytest
 
 from ftpd.errors import BadArgument
-from ftpd.ftp.wire.addresses import format_epsv, format_pasv, parse_eprt, parse_port, plain_address
+from ftpd.ftp.wire.addresses import format_epsv, format_lpsv, format_pasv, parse_eprt, parse_lprt, parse_port, plain_address
 
 
 def test_port_is_six_numbers() -> None:
@@ -125,3 +125,46 @@ def test_a_plain_address_has_no_zone_and_no_mapping(text: str, plain: str) -> No
 def test_a_plain_address_is_an_address() -> None:
     with pytest.raises(ValueError, match="nonsense"):
         plain_address("nonsense:")
+
+
+def test_lprt_of_ipv4() -> None:
+    assert parse_lprt("4,4,192,0,2,1,2,200,21") == (4, "192.0.2.1", 51221)
+
+
+def test_lprt_of_ipv6() -> None:
+    assert parse_lprt("6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,4,1") == (6, "2001:db8::1", 1025)
+
+
+def test_lprt_of_a_mapped_address_is_ipv4() -> None:
+    assert parse_lprt("6,16,0,0,0,0,0,0,0,0,0,0,255,255,192,0,2,1,2,4,1") == (6, "192.0.2.1", 1025)
+
+
+def test_lprt_of_another_family_is_told() -> None:
+    assert parse_lprt("5,4,1,2,3,4,2,4,1") == (5, "", 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4",
+        "4,4,192,0,2,1,2,200",
+        "4,4,192,0,2,1,2,200,21,1",
+        "4,16,192,0,2,1,2,200,21",
+        "4,4,192,0,2,1,4,200,21",
+        "4,4,192,0,2,256,2,200,21",
+        "4,4,192,0,2,-1,2,200,21",
+        "4,4,192,0,2,1,2,0,0",
+        "6,16,1,2,2,200,21",
+        "4,4,192,0,2,\u0661,2,200,21",
+        "4," * 4000,
+    ],
+)
+def test_lprt_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(BadArgument):
+        parse_lprt(text)
+
+
+def test_lpsv_is_what_lprt_reads() -> None:
+    assert format_lpsv("192.0.2.1", 51221) == "4,4,192,0,2,1,2,200,21"
+    assert parse_lprt(format_lpsv("2001:db8::1", 1025)) == (6, "2001:db8::1", 1025)

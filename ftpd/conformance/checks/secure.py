@@ -1,0 +1,186 @@
+"""Checks on TLS: AUTH, PBSZ, PROT, and what is said in clear behind AUTH (RFC 2228, RFC 4217).
+
+Nothing secret is sent under a certificate that was not verified.
+"""
+
+from __future__ import annotations
+
+from ftpd.conformance.check import Start, check
+from ftpd.conformance.finding import demand, lacking, remark, unclear
+from ftpd.conformance.probe import Probe
+from ftpd.conformance.run import FIXTURE, TEXT
+from ftpd.conformance.target import unverified_context
+from ftpd.dialogue import Broken
+
+
+def _offered(probe: Probe) -> None:
+    """See whether AUTH TLS is there, on a connection that does not matter."""
+    probe.expect_greeting()
+    if probe.target.tls == "implicit":
+        lacking("the connection begins with TLS")
+    with probe.another(logged_in=False) as other:
+        other.expect_greeting()
+        code = other.final("AUTH TLS").code
+    if code != 234:
+        lacking(f"AUTH TLS is answered by {code}")
+
+
+def _protected(probe: Probe) -> None:
+    """Have TLS on the control connection of a stranger."""
+    probe.expect_greeting()
+    if probe.target.tls != "implicit":
+        probe.protect(unverified_context())
+
+
+@check(4217, "4", start=Start.STRANGER)
+def auth_tls_is_234(probe: Probe) -> None:
+    """AUTH TLS is answered by 234, and the handshake follows."""
+    _offered(probe)
+    _protected(probe)
+    probe.say("NOOP")
+
+
+@check(4217, "4.1", start=Start.STRANGER)
+def tls_is_a_version_of_today(probe: Probe) -> None:
+    """TLS 1.2 at least is agreed on."""
+    _protected(probe)
+    demand(probe.control.tls_version in ("TLSv1.2", "TLSv1.3"), f"it is {probe.control.tls_version}")
+
+
+@check(2228, "3", start=Start.STRANGER)
+def auth_of_an_unknown_mechanism_is_504(probe: Probe) -> None:
+    """AUTH with a mechanism that nobody knows is answered by 504."""
+    _offered(probe)
+    probe.refuses("AUTH QWOP", 504)
+
+
+@check(4217, "4", start=Start.STRANGER)
+def a_second_auth_is_refused(probe: Probe) -> None:
+    """AUTH under TLS is refused (503 or 534), or begins anew by the rules of RFC 2228."""
+    _protected(probe)
+    heard = probe.final("AUTH TLS")
+    if heard.code < 400:
+        remark(f"it is answered by {heard.code}")
+
+
+@check(2228, "3", start=Start.STRANGER)
+def pbsz_before_auth_is_503(probe: Probe) -> None:
+    """PBSZ without a protected connection is out of order: 503."""
+    _offered(probe)
+    probe.refuses("PBSZ 0", 503)
+
+
+@check(2228, "3", start=Start.STRANGER)
+def prot_before_pbsz_is_503(probe: Probe) -> None:
+    """PROT before PBSZ is out of order: 503."""
+    _protected(probe)
+    heard = probe.final("PROT P")
+    if heard.code == 530:
+        unclear("it is refused before a login with 530")
+    demand(heard.code >= 400, f"it is answered by {heard.code}")
+    if heard.code != 503:
+        remark(f"it is refused with {heard.code}, not with 503")
+
+
+@check(4217, "8", start=Start.STRANGER)
+def pbsz_0_is_200(probe: Probe) -> None:
+    """PBSZ 0 under TLS is answered by 200, also before a login."""
+    _protected(probe)
+    heard = probe.final("PBSZ 0")
+    if heard.code == 530:
+        remark("it needs a login")
+    demand(heard.code == 200, f"it is answered by {heard.code}")
+
+
+@check(4217, "8", start=Start.STRANGER)
+def pbsz_is_0_whatever_is_asked_for(probe: Probe) -> None:
+    """PBSZ with another number is answered by 200 and PBSZ=0."""
+    _protected(probe)
+    heard = probe.final("PBSZ 4096")
+    if heard.code >= 400:
+        remark(f"it is answered by {heard.code}")
+    if "PBSZ=0" not in heard.text.replace(" ", ""):
+        remark("the reply has no PBSZ=0")
+
+
+@check(4217, "9", start=Start.STRANGER)
+def prot_c_and_p(probe: Probe) -> None:
+    """PROT P is taken, and PROT C is taken or refused by policy (534)."""
+    _protected(probe)
+    probe.needs("PBSZ 0", 200)
+    demand(probe.final("PROT P").code in (200, 534), "PROT P is refused")
+    demand(probe.final("PROT C").code in (200, 534, 536, 521), "PROT C is refused with something else than 534")
+
+
+@check(4217, "9", start=Start.STRANGER)
+def prot_s_and_e_are_536(probe: Probe) -> None:
+    """PROT S and PROT E, which TLS does not have, are answered by 536 (504 where they are not known)."""
+    _protected(probe)
+    probe.needs("PBSZ 0", 200)
+    for line in ("PROT S", "PROT E"):
+        probe.refuses(line, 536, 504)
+
+
+@check(4217, "9", start=Start.STRANGER)
+def unknown_prot_is_504(probe: Probe) -> None:
+    """PROT with a level that nobody knows is answered by 504."""
+    _protected(probe)
+    probe.needs("PBSZ 0", 200)
+    probe.refuses("PROT Q", 504, 501)
+
+
+@check(4217, "6", start=Start.STRANGER)
+def feat_tells_auth_tls(probe: Probe) -> None:
+    """A server that has AUTH TLS says so in FEAT, with PBSZ and PROT."""
+    _offered(probe)
+    found = " ".join(line.decode("latin-1").strip().upper() for line in probe.offered("FEAT").lines[1:-1])
+    for word in ("AUTH", "TLS", "PBSZ", "PROT"):
+        demand(word in found, f"FEAT has no {word}")
+
+
+@check(4217, "15", start=Start.STRANGER)
+def what_is_said_in_clear_behind_auth_is_dropped(probe: Probe) -> None:
+    """Commands that come in one piece with AUTH TLS are not run under TLS: somebody else could have put them there."""
+    _offered(probe)
+    probe.send_raw(b"AUTH TLS\r\nQWOP injected\r\n", is_beside=True)
+    demand(probe.hear().code == 234, "AUTH TLS is not answered by 234 then")
+    try:
+        probe.control.start_tls(unverified_context())
+    except Broken:
+        return  # nothing was run: vsftpd takes the injected bytes for a handshake, and gives up
+    probe.send("NOOP", is_beside=True)
+    code = probe.hear().code
+    demand(probe.is_quiet(), f"NOOP gets two answers, the first of which, {code}, is the injected command's, under TLS")
+
+
+@check(4217, "10.1", start=Start.OWN, writes=True)
+def a_private_data_connection(probe: Probe) -> None:
+    """After PROT P the data connection is under TLS, and the file is whole."""
+    _demand_private(probe)
+    demand(probe.fetch(f"RETR {FIXTURE}") == TEXT, "the file is not whole")
+
+
+@check(4217, "10.1", start=Start.OWN, writes=True)
+def a_private_upload(probe: Probe) -> None:
+    """After PROT P an upload is under TLS, and comes back the same."""
+    _demand_private(probe)
+    probe.store("STOR private", b"x" * 100_000)
+    demand(probe.fetch("RETR private") == b"x" * 100_000, "it comes back changed")
+
+
+@check(4217, "10", start=Start.OWN, writes=True)
+def a_private_upload_without_its_end(probe: Probe) -> None:
+    """An upload that ends without TLS's close_notify may have been cut by anybody: it is not 226."""
+    _demand_private(probe)
+    with probe.data() as plain:
+        demand(probe.say("STOR cut-under-tls").is_preliminary, "STOR is refused")
+        with probe.covered(plain) as data:  # closing it sends no close_notify
+            data.sendall(b"half of it")
+    code = probe.hear().code
+    if code in (226, 250):
+        remark(f"it is answered by {code}")
+
+
+def _demand_private(probe: Probe) -> None:
+    if not probe.is_private:
+        lacking("this run has no TLS (--tls)")

@@ -1,0 +1,104 @@
+"""Exchange: one data connection of a replay, in a thread of its own, so that the control connection goes on beside it.
+
+Apart from the player, which decides when there is one.  Data is made up, as much of it as the trace tells; what comes is counted and dropped.
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from ftpd.dialogue import Broken
+from ftpd.replay.recording import Transferred
+
+__all__ = ["Exchange"]
+
+_BLOCK: Final = bytes(range(256)) * 256  # 64 KiB; with every byte there is, line ends included
+_SPARE_BYTES: Final = 1024 * 1024  # that may come beyond twice what came when the trace was made
+_LATE: Final = "no end within its time"
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+
+
+class Exchange:
+    """Moves what *transferred* tells over the connection that *connect* makes, for *seconds* at most, and *most* bytes."""
+
+    def __init__(self, connect: Callable[[], sockets.socket], transferred: Transferred, most: int, seconds: float) -> None:
+        self._connect = connect
+        self._transferred = transferred
+        self._most = most
+        self._ends_at = time.monotonic() + seconds
+        self._may_end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.moved = 0
+        self.fault = ""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """The final reply is here, or never will be: let a connection end that the trace holds open, and wait for the end."""
+        self._may_end.set()
+        self._thread.join(max(0.0, self._ends_at - time.monotonic()) + 1.0)
+        if self._thread.is_alive():
+            self.fault = _LATE
+
+    def _run(self) -> None:
+        try:
+            with self._connect() as connection:
+                if self._transferred.direction == "upload":
+                    self._send(connection)
+                else:
+                    self._receive(connection)
+        except Broken as error:
+            self.fault = str(error)
+        except TimeoutError:
+            self.fault = _LATE
+        except (OSError, ssl.SSLError) as error:
+            self.fault = error.strerror or str(error)
+
+    def _send(self, connection: sockets.socket) -> None:
+        size = min(self._transferred.size, self._most)
+        while self.moved < size:
+            block = _BLOCK[: size - self.moved]
+            self._limit(connection)
+            connection.sendall(block)
+            self.moved += len(block)
+        if self._transferred.is_finished:
+            _end(connection)
+        elif self._transferred.is_reset:
+            connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _RESET)
+        else:
+            self._may_end.wait(max(0.0, self._ends_at - time.monotonic()))
+
+    def _receive(self, connection: sockets.socket) -> None:
+        """Count what comes: all of it, or, where the client broke off, as much as it had then."""
+        transferred = self._transferred
+        most = min(self._most, 2 * transferred.size + _SPARE_BYTES if transferred.is_finished else transferred.size)
+        while self.moved <= most:
+            self._limit(connection)
+            data = connection.recv(len(_BLOCK))
+            if not data:
+                return
+            self.moved += len(data)
+        if transferred.is_finished:
+            self.fault = f"more than {most} bytes came"
+        else:
+            self._may_end.wait(max(0.0, self._ends_at - time.monotonic()))
+
+    def _limit(self, connection: sockets.socket) -> None:
+        """Let the next call take what is left of the time, however the server drips; `TimeoutError` where nothing is."""
+        seconds = self._ends_at - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        connection.settimeout(seconds)
+
+
+def _end(connection: sockets.socket) -> None:
+    """End as a client does at the end of its file: with close_notify first, under TLS."""
+    if isinstance(connection, ssl.SSLSocket):
+        with suppress(OSError, ssl.SSLError):  # many servers do not answer theirs
+            connection.unwrap()
