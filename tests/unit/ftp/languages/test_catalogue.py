@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from ftpd.ftp.languages.catalogue import Catalogue, Template
 from ftpd.ftp.wire.replies import Reply
+from ftpd.testing.dialogue import Dialogue
 
 OWN = Catalogue(
     "xx",
@@ -109,3 +111,11 @@ def test_a_file_under_way_keeps_its_name_in_the_status():
     )
     reply = Reply(211, "Status:", ("RETR /foo has no options", "Logged in as a has no options"), "End")
     assert catalogue.translated(reply).lines == ("RETR /foo has no options", "Als a has no options")
+
+
+@pytest.mark.parametrize("tag", ["de", "fr"])
+def test_every_line_of_stat_is_translated(tag):
+    english = Dialogue(login="ann").says("STAT").hears(211).last
+    other = Dialogue(login="ann").says(f"LANG {tag}").hears(200).says("STAT").hears(211).last
+    words_of_the_protocol = " TYPE BINARY, STRU F, MODE S"
+    assert [line for line in other.lines if line in english.lines] == [words_of_the_protocol]
