@@ -14,6 +14,8 @@ from typing import Final
 __all__ = ["from_network", "to_network"]
 
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
+_SAMPLE_BYTES: Final = 4096
+_LONG_LINE_BYTES: Final = 24
 
 
 def to_network() -> Callable[[bytes], bytes]:
@@ -56,7 +58,11 @@ def from_network() -> Callable[[bytes], bytes]:
 
 
 def _bare(data: bytes) -> bytes:
-    """Make each CRLF an LF.  Where no CR stands by itself, as in nearly every text, leaving out all CRs is four times as fast as replacing."""
+    """Make each CRLF an LF.  Where no CR stands by itself, as in nearly every text, leaving out all CRs is many times as fast.
+
+    It is the faster in a copy between CRs where lines are long, and byte by byte where they are short.
+    """
     if _LONE_CR.search(data):
         return data.replace(b"\r\n", b"\n")
-    return data.translate(None, b"\r")
+    has_long_lines = data.count(b"\r", 0, _SAMPLE_BYTES) < _SAMPLE_BYTES // _LONG_LINE_BYTES
+    return data.replace(b"\r", b"") if has_long_lines else data.translate(None, b"\r")

@@ -69,3 +69,9 @@ def test_a_block_without_line_ends_is_not_copied() -> None:
     block = b"x" * 1000
     assert to_network()(block) is block
     assert from_network()(block) is block
+
+
+@pytest.mark.parametrize("line", [b"", b"ab", b"x" * 30, b"x" * 5000])
+@pytest.mark.parametrize("odd", [b"", b"\r", b"a\rb\r\r\n", b"\n"])
+def test_lines_of_any_length_are_stored_alike(line: bytes, odd: bytes) -> None:
+    assert convert(from_network(), (line + b"\r\n") * 1000 + odd) == ((line + b"\r\n") * 1000 + odd).replace(b"\r\n", b"\n")
