@@ -7,6 +7,7 @@ one hop in many megabytes, and where more loads wait than there are threads, eac
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 _THREADS: Final = 4  # of one disk: two cores are busy with two, and a disk that hangs holds four
 _IDLE_SECONDS: Final = 10.0  # then a thread ends
+# The reactor's thread goes first where processors are short: beside eight uploads on two cores the p99 of a NOOP is 6.5 ms instead of 13, at no
+# cost in bytes (tests/bench: responsive, upload8).
+_NICE: Final = 5
 
 
 class Load(Protocol):
@@ -99,6 +103,8 @@ class Crew:
                     raise
 
     def _work(self) -> None:
+        if sys.platform == "linux":  # where it is of the thread that calls it, whatever POSIX says
+            os.nice(_NICE)
         while (load := self._next()) is not None:
             load.carry(self)
             with self._changed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -345,3 +347,17 @@ def test_crews_that_are_closed_end_their_computing_threads_too(reactor: Reactor)
     crews_of_all.close()
     found[0].join(SECONDS)
     assert not found[0].is_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: the nice value is the process's")
+def test_its_threads_stand_behind_the_reactors(reactor: Reactor) -> None:
+    class Asking(Load):
+        def carry(self, crew: Crew) -> None:
+            self.nice = os.getpriority(os.PRIO_PROCESS, 0)  # of the calling thread, on Linux
+            super().carry(crew)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    load = Asking()
+    Crew(reactor, "crew").take(load)
+    reactor.next_call()
+    assert (load.nice, os.getpriority(os.PRIO_PROCESS, 0)) == (min(before + 5, 19), before)
