@@ -55,8 +55,8 @@ def conformance(
 ) -> None:
     """Judge an FTP server, any one, by the RFCs.
 
-    It logs in, makes a directory, asks what RFC 959, 1123, 2389, 2428, 2640, 3659, 4217 and 7151 have rules for, takes the directory away again,
-    and prints what it found with the section of each rule.  The password is asked for, unless an option says where it is.
+    It logs in, makes a directory, asks what RFC 959, 1123, 2228, 2389, 2428, 2640, 3659, 4217, 7151 and 8996 have rules for, takes the directory
+    away again, and prints what it found with the section of each rule.  The password is asked for, unless an option says where it is.
     """
     from ftpd.cli import judging
 

@@ -13,6 +13,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -350,8 +351,9 @@ class Probe:
         self._demand_done(line, moved)
         return moved.final
 
-    def download(self, line: str, opened: Callable[[], socket.socket] | None = None) -> Moved:
-        return self._move(line, opened or self.data, self.read)
+    def download(self, line: str, *, read: Callable[[Probe, socket.socket], bytes] | None = None) -> Moved:
+        """Ask for data, and take them to the end of the data connection, or as *read* does."""
+        return self._move(line, self.read if read is None else partial(read, self))
 
     def upload(self, line: str, content: bytes) -> Moved:
         def send(data: socket.socket) -> bytes:
@@ -360,7 +362,7 @@ class Probe:
                 self.finish(data)
             return b""
 
-        return self._move(line, self.data, send)
+        return self._move(line, send)
 
     def read(self, data: socket.socket) -> bytes:
         """Read to the end; raises :class:`Violated` where it does not come in time, or far too much does."""
@@ -377,6 +379,20 @@ class Probe:
             self._note(f"= data connection: {error.strerror or error}")
         self._note(f"= {size} bytes of data")
         return b"".join(pieces)
+
+    def exactly(self, data: socket.socket, size: int) -> bytes:
+        """Read *size* bytes, or as many as come; raises :class:`Violated` where they do not come in time."""
+        found = b""
+        try:
+            while len(found) < size and (piece := data.recv(size - len(found))):
+                found += piece
+                if time.monotonic() > self.ends_at:
+                    raise Violated("the data connection goes on and on")
+        except TimeoutError as error:
+            raise Violated("the data connection neither ends nor brings anything") from error
+        except OSError as error:
+            self._note(f"= data connection: {error.strerror or error}")
+        return found
 
     def reset(self, data: socket.socket) -> None:
         """Break off with a reset, as a client that crashes does."""
@@ -414,8 +430,8 @@ class Probe:
                 return heard
         raise Declined(verb, heard)
 
-    def _move(self, line: str, opened: Callable[[], socket.socket], work: Callable[[socket.socket], bytes]) -> Moved:
-        data = opened()
+    def _move(self, line: str, work: Callable[[socket.socket], bytes]) -> Moved:
+        data = self.data()
         try:
             begun = self.say(line)
             if not begun.is_preliminary:

@@ -149,8 +149,10 @@ class _Run:
     def _prepare(self, probe: Probe) -> None:
         probe.say(f"CWD {self._scratch}")
         probe.scratch = self._scratch
-        if not probe.upload(f"STOR {FIXTURE}", TEXT).is_done:
-            raise Unclear("no file can be stored in the scratch directory; --no-write does without")
+        try:
+            probe.store(f"STOR {FIXTURE}", TEXT)
+        except (Violated, Lacking, Unclear) as error:
+            raise Unclear(f"no file can be stored in the scratch directory: {error}; --no-write does without") from error
         probe.lines = []
 
     def _finding(self, check: Check, told: Exception | None, lines: tuple[str, ...], seconds: float) -> Finding:
@@ -174,7 +176,8 @@ def _made_directory(probe: Probe) -> str:
 def _cleared(probe: Probe, scratch: str) -> None:
     """Delete what the checks have left, level by level, and then the directory itself."""
     probe.is_private = probe.is_private and probe.control.tls_session is not None
-    _delete_below(probe, scratch, depth=3)
+    with suppress(Violated, Unclear):  # what has no listing may be empty
+        _delete_below(probe, scratch, depth=3)
     probe.final("CWD /")
     probe.final(f"RMD {scratch}")
 

@@ -6,11 +6,12 @@ Apart from the connections, which are made from it as often as one is spoilt.
 from __future__ import annotations
 
 import ssl
+import warnings
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["DEFAULT_SECONDS", "Protection", "Target", "unverified_context"]
+__all__ = ["DEFAULT_SECONDS", "Protection", "Target", "outdated_context", "unverified_context"]
 
 Protection: TypeAlias = Literal["none", "explicit", "implicit"]
 
@@ -40,4 +41,15 @@ def unverified_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def outdated_context() -> ssl.SSLContext:
+    """Return a context that knows no later version than TLS 1.1, to see whether it is refused."""
+    context = unverified_context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # which is why it is tried
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")  # OpenSSL 3 has their signatures at this level only
     return context

@@ -223,7 +223,7 @@ class Control:
         self.context = context
 
     def stop_tls(self) -> None:
-        """Go back to clear, after a positive reply to CCC (RFC 4217 6); raises :class:`Gone` where the server does not say close_notify too."""
+        """Go back to clear, after a positive reply to CCC (RFC 4217 5); raises :class:`Gone` where the server does not say close_notify too."""
         if isinstance(self._socket, ssl.SSLSocket):
             try:
                 self._socket = self._socket.unwrap()

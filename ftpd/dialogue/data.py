@@ -111,7 +111,7 @@ def accept(control: Control, listener: sockets.socket) -> sockets.socket:
 def secure(control: Control, connection: sockets.socket) -> ssl.SSLSocket:
     """Return *connection* under TLS (PROT P), resuming the control connection's session.  Raises :class:`Gone`, and closes it then."""
     context = control.context
-    if context is None:  # a server that takes PROT without TLS (RFC 4217 10 forbids it)
+    if context is None:  # a server that takes PROT without TLS (RFC 4217 9 forbids it)
         connection.close()
         raise Gone("a data connection cannot be private where the control connection never had TLS")
     try:

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ftpd.dialogue import Broken, Control, Declined, Gone, Heard, Silent, accept, active, announced, connect, secure
+from ftpd.dialogue import Broken, Control, Declined, Gone, Heard, Nonsense, Silent, accept, active, announced, connect, secure
 from ftpd.doctor.finding import Finding, fault, good, note, warning
 from ftpd.private import is_private
 from ftpd.schema import PortRange
@@ -85,8 +85,9 @@ def _examined(control: Control, visit: Visit) -> Iterator[Finding]:
 
 def _log_in(control: Control, visit: Visit) -> str:
     """Log in; return what was refused, and how."""
-    if not control.greeting.is_positive:
-        return f"the server does not let us in: {_said(control.greeting)}"
+    greeting = _ended(control, control.greeting)  # 120 asks for patience
+    if not greeting.is_positive:
+        return f"the server does not let us in: {_said(greeting)}"
     if visit.tls == "explicit" and visit.context is not None:
         heard = control.command("AUTH TLS")
         if heard.code != 234:
@@ -114,9 +115,18 @@ def _passive(control: Control, visit: Visit, verb: str, words: str) -> Iterator[
     """
     heard = control.command(verb)
     if heard.code != (229 if verb == "EPSV" else 227):
-        yield warning(f"{verb}{words} is declined: {_said(heard)}", "see ftp.passive in its configuration")
+        yield warning(
+            f"{verb}{words} is declined: {_said(heard)}",
+            "see ftp.passive.enabled, ftp.passive.external_address and ftp.deny_commands in its configuration",
+        )
         return
-    address, port = announced(heard)
+    try:
+        address, port = announced(heard)
+    except Nonsense as error:
+        yield fault(
+            f"{verb}{words}: {error}", "a client needs the port from there: the server, or an FTP helper on the way, has it wrong"
+        )
+        return
     yield from _announced_address(address, control.peer[0])
     yield from _announced_port(port, visit.ports)
     try:
@@ -140,7 +150,7 @@ def _announced_address(address: str | None, host: str) -> Iterator[Finding]:
     else:
         yield warning(
             f"PASV tells {address}, and the server is reached at {host}: {host} was tried",
-            "where both are not the same server, correct ftp.passive.external_address; clients that come from inside may have"
+            "where both are not the same server, correct ftp.passive.external_address, or that of the [[listen]]; clients that come from inside may have"
             ' [[ftp.passive.networks]] with external_address = "reached"',
         )
 

@@ -97,7 +97,8 @@ def _competition(ports: PortRange, count: int, machine: Machine) -> Iterator[Fin
     shared = sum(not any(low <= port <= high for low, high in machine.reserved) for port in range(first, last + 1))
     if shared:
         text = f"{shared} of these ports may be taken by connections that this machine makes (net.ipv4.ip_local_port_range)"
-        cure = f"sysctl net.ipv4.ip_local_reserved_ports={ports[0]}-{ports[1]} keeps them free"
+        kept = ",".join(f"{low}-{high}" if low != high else f"{low}" for low, high in (*machine.reserved, ports))
+        cure = f"sysctl net.ipv4.ip_local_reserved_ports={kept} keeps them free"
         yield warning(text, cure) if count < _SMALL else note(f"{text}; others are used then", cure)
 
 

@@ -408,7 +408,7 @@ class ControlChannel(Protocol):
     # TLS.
 
     def _put_on_tls(self) -> None:
-        """Answer AUTH's 234 with deeds: what came in clear behind it is dropped (RFC 4217 15, plaintext injection)."""
+        """Answer AUTH's 234 with deeds: what came in clear behind it is dropped: plaintext injection (CVE-2011-0411)."""
         self._reader.clear()
         self._waiting.clear()
         if self.session is not None and not self._is_lost:

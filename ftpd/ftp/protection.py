@@ -79,7 +79,7 @@ class Protection:
     def __init__(self) -> None:
         self.context: Any = None
         self.is_initially_private = False  # AUTH SSL, AUTH TLS-P, implicit TLS
-        self.was_cleared = False  # by CCC: PBSZ and PROT are over (RFC 4217 6)
+        self.was_cleared = False  # by CCC: PBSZ and PROT are over (RFC 4217 5)
         self.cleared_client: ClientCertificate | None = None  # whom the control connection had shown before CCC
         self.is_told = False  # that data connections do not resume
         self.reset()

@@ -205,7 +205,7 @@ class Session:
         self.peer = self.peer._replace(host=host.name if host is not None else "")
 
     def forget_host(self) -> None:
-        """Take back what HOST has named (REIN, RFC 7151 3.3); what TLS was told stays, for the connection has that host's certificate."""
+        """Take back what HOST has named (REIN, RFC 7151 3.2.1); what TLS was told stays, for the connection has that host's certificate."""
         if self.is_host_named and not (self.peer.tls is not None and self.peer.tls.server_name):
             self.choose_host(None)
         self.is_host_named = False

@@ -36,7 +36,7 @@ _COMPLETE: Final = Reply(226, "Transfer complete.")
 _PLAIN: Final = Form(Representation.IMAGE, Structure.FILE, Mode.STREAM)
 _AFTER_150: Final = frozenset(
     {425, 426, 451, 522, 551, 552}
-)  # the failures that RFC 959 5.4 and RFC 4217 10 have once a transfer was announced
+)  # the failures that RFC 959 5.4 and RFC 4217 10.2 have once a transfer was announced
 
 
 async def send(session: Session, command: str, path: VirtualPath, file: ReadableFile) -> Reply:

@@ -10,7 +10,7 @@ from ftpd.conformance.check import Start, check
 from ftpd.conformance.finding import Violated, demand, lacking, remark, unclear
 from ftpd.conformance.probe import Probe, shown
 from ftpd.conformance.run import FIXTURE, TEXT
-from ftpd.dialogue import Broken, announced, port_line
+from ftpd.dialogue import Broken, Heard, announced, port_line
 
 _ELSEWHERE = "PORT 192,0,2,1,200,10"  # TEST-NET-1: nobody is there (RFC 5737)
 
@@ -40,7 +40,8 @@ def pasv_is_in_parentheses(probe: Probe) -> None:
     """The six numbers of a 227 stand in parentheses on one line, as every client looks for them."""
     _demand_ipv4(probe)
     heard = probe.tells("PASV", 227)
-    demand(len(heard.lines) == 1, "it has more than one line")
+    if len(heard.lines) > 1:
+        remark(f"it has {len(heard.lines)} lines")
     if not re.search(rb"\(\d+,\d+,\d+,\d+,\d+,\d+\)", heard.lines[0]):
         remark(f"it is {shown(heard.lines[0])}")
 
@@ -71,7 +72,7 @@ def pasv_before_each_transfer(probe: Probe) -> None:
         demand(probe.hear().code in (226, 250), "RETR does not end with 226")
 
 
-@check(959, "3.3", writes=True)
+@check(959, "3.2", writes=True)
 def a_second_pasv_counts(probe: Probe) -> None:
     """The last PASV counts; what an earlier one has announced is forgotten."""
     _passive(probe)
@@ -81,9 +82,9 @@ def a_second_pasv_counts(probe: Probe) -> None:
     demand(probe.hear().code in (226, 250), "RETR does not end with 226")
 
 
-@check(959, "4.1.2", writes=True)
+@check(959, "3.3", writes=True, is_advice=True)
 def port_after_pasv_counts(probe: Probe) -> None:
-    """PORT after PASV makes the server connect."""
+    """PORT after PASV makes the server connect (3.3 lets both stand together, and nobody does so)."""
     _demand_ipv4(probe)
     _passive(probe)
     _fetch_actively(probe, extended=False)
@@ -109,13 +110,13 @@ def port_alone_connects_nobody(probe: Probe) -> None:
     raise Violated("it has connected with the PORT alone")
 
 
-@check(959, "5.4")
+@check(959, "5.3.2")
 def port_with_too_few_numbers(probe: Probe) -> None:
     """PORT with less than six numbers is answered by 501."""
     probe.refuses("PORT 127,0,0,1,20", 501, 500)
 
 
-@check(959, "5.4")
+@check(959, "5.3.2")
 def port_with_too_large_a_number(probe: Probe) -> None:
     """PORT with a number above 255 is answered by 501."""
     probe.refuses("PORT 127,0,0,1,300,1", 501, 500)
@@ -123,7 +124,7 @@ def port_with_too_large_a_number(probe: Probe) -> None:
 
 @check(2577, "3")
 def port_to_somebody_else(probe: Probe) -> None:
-    """PORT to another host is refused, so that nobody's port is scanned from here (a matter of security)."""
+    """PORT to another host is refused, so that nobody is attacked from here (a matter of security)."""
     _demand_ipv4(probe)
     heard = probe.final(_ELSEWHERE)
     if heard.code < 400:
@@ -139,7 +140,7 @@ def port_to_a_low_port(probe: Probe) -> None:
         remark("PORT to port 25 is taken")
 
 
-@check(2577, "4")
+@check(2577, "8")
 def a_passive_port_is_not_the_next_one(probe: Probe) -> None:
     """Passive ports are not handed out one after the other, where a stranger could be there first (a matter of security)."""
     _demand_ipv4(probe)
@@ -148,7 +149,7 @@ def a_passive_port_is_not_the_next_one(probe: Probe) -> None:
         remark(f"they are {', '.join(map(str, ports))}")
 
 
-@check(959, "3.2", start=Start.OWN, writes=True)
+@check(959, "5.4", start=Start.OWN, writes=True)
 def a_client_that_is_not_there(probe: Probe) -> None:
     """A transfer whose client does not listen ends with 425 (or 426), and the server goes on."""
     _demand_ipv4(probe)
@@ -158,7 +159,7 @@ def a_client_that_is_not_there(probe: Probe) -> None:
         lacking("PORT is not taken")
     probe.control.timeout = max(probe.control.timeout, 20.0)
     heard = probe.final(f"RETR {FIXTURE}")
-    demand(heard.code in (425, 426, 451), f"it ends with {heard.code}")
+    demand(heard.code >= 400, f"it ends with {heard.code}")
     demand(probe.say("NOOP").code == 200, "NOOP is not answered by 200 afterwards")
 
 
@@ -171,11 +172,12 @@ def eprt_makes_the_server_connect(probe: Probe) -> None:
 @check(2428, "2")
 def eprt_of_an_unknown_family_is_522(probe: Probe) -> None:
     """EPRT with a network protocol that is not served is answered by 522, and the ones that are, in parentheses."""
-    heard = probe.offered("EPRT |9|1.2.3.4|4000|")
+    with probe.listener(extended=True):
+        heard = probe.final("EPRT |9|1.2.3.4|4000|")
     demand(heard.code >= 400, f"it is answered by {heard.code}")
     if heard.code != 522:
         remark(f"it is refused with {heard.code}, not with 522")
-    demand(re.search(r"\((\d+(,\d+)*)\)", heard.text), f"it names none: {shown(heard.lines[-1])}")
+    _demand_list(heard)
 
 
 @check(2428, "2")
@@ -216,20 +218,20 @@ def epsv_takes_our_family(probe: Probe) -> None:
 
 @check(2428, "3")
 def epsv_of_an_unknown_family_is_522(probe: Probe) -> None:
-    """EPSV with a network protocol that is not served is answered by 522."""
-    heard = probe.offered("EPSV 9")
-    demand(heard.code >= 400, f"it is answered by {heard.code}")
-    if heard.code != 522:
-        remark(f"it is refused with {heard.code}, not with 522")
+    """EPSV with a network protocol that is not served is answered by 522, and the ones that are, in parentheses."""
+    probe.offered("EPSV")
+    heard = probe.final("EPSV 9")
+    demand(heard.code == 522, f"it is answered by {heard.code}")
+    _demand_list(heard)
 
 
-@check(2428, "4", start=Start.OWN)
+@check(2428, "3", start=Start.OWN)
 def epsv_all_is_200(probe: Probe) -> None:
-    """EPSV ALL is answered by 200."""
+    """EPSV ALL is answered by 200 (no RFC says by which 2yz)."""
     probe.wants("EPSV ALL", 200)
 
 
-@check(2428, "4", start=Start.OWN)
+@check(2428, "3", start=Start.OWN)
 def after_epsv_all_only_epsv_is_taken(probe: Probe) -> None:
     """After EPSV ALL every PORT, PASV and EPRT is refused, and EPSV is taken."""
     heard = probe.offered("EPSV ALL")
@@ -243,6 +245,10 @@ def after_epsv_all_only_epsv_is_taken(probe: Probe) -> None:
         taken = [line for line in lines if probe.final(line).code < 400]
     demand(not taken, f"{', '.join(line.partition(' ')[0] for line in taken)}: still taken")
     demand(probe.final("EPSV").code == 229, "EPSV is refused")
+
+
+def _demand_list(heard: Heard) -> None:
+    demand(re.search(r"\([0-9]+(,[0-9]+)*\)", heard.text), f"it names none: {shown(heard.lines[-1])}")
 
 
 def _fetch_actively(probe: Probe, *, extended: bool) -> None:

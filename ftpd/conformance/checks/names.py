@@ -27,7 +27,9 @@ def utf8_stands_in_feat(probe: Probe) -> None:
 def utf8_names_are_kept(probe: Probe) -> None:
     """A name in UTF-8 is stored, listed and fetched as it is."""
     _demand_utf8(probe)
-    probe.store(f"STOR {_NAME}", b"x")
+    begun = probe.upload(f"STOR {_NAME}", b"x").begun
+    if not begun.is_preliminary:
+        lacking(f"the name is refused with {begun.code}, as names may be")
     demand(probe.fetch(f"RETR {_NAME}") == b"x", "it cannot be fetched")
     demand(_NAME.encode() in probe.fetch("NLST"), "NLST tells another name")
 
@@ -42,7 +44,7 @@ def utf8_names_in_replies(probe: Probe) -> None:
     demand(_NAME.encode() in told, f"PWD tells {shown(told)}")
 
 
-@check(2640, "2.2", writes=True)
+@check(2640, "3.1", writes=True)
 def bytes_that_are_no_utf8_do_no_harm(probe: Probe) -> None:
     """A name that is not UTF-8 is taken or refused, and the session goes on."""
     heard = probe.final(b"MKD latin-\xe9")
@@ -52,9 +54,9 @@ def bytes_that_are_no_utf8_do_no_harm(probe: Probe) -> None:
         probe.final(b"RMD latin-\xe9")
 
 
-@check(2640, "3.1", start=Start.OWN)
+@check(2640, "3.2", start=Start.OWN)
 def opts_utf8_is_taken(probe: Probe) -> None:
-    """OPTS UTF8 ON, which many clients send (draft-ietf-ftpext-utf-8-option), is not refused by who has UTF8."""
+    """OPTS UTF8 ON, which many clients send, is not refused by who has UTF8 (a draft has it, and no RFC)."""
     _demand_utf8(probe)
     heard = probe.final("OPTS UTF8 ON")
     if heard.code >= 400:
@@ -63,20 +65,20 @@ def opts_utf8_is_taken(probe: Probe) -> None:
 
 @check(2640, "3.1", writes=True)
 def cr_nul_is_a_cr(probe: Probe) -> None:
-    """A CR inside a name is sent as CR NUL."""
+    """CR NUL inside a name is a CR, where names may have one."""
     heard = probe.final(b"MKD c\r\0r")
     if heard.code >= 400:
         lacking(f"a name with CR is refused with {heard.code}")
     demand(probe.final(b"RMD c\r\0r").code == 250, "the name is not found again")
 
 
-@check(2640, "4.1", start=Start.OWN)
+@check(2640, "4.2", start=Start.OWN)
 def lang_without_argument_is_200(probe: Probe) -> None:
     """LANG alone goes back to the default language: 200."""
     probe.wants("LANG", 200)
 
 
-@check(2640, "4.1", start=Start.OWN)
+@check(2640, "4.2", start=Start.OWN, is_advice=True)
 def lang_of_no_language_is_refused(probe: Probe) -> None:
     """LANG with a language that is not there is answered by 504, and one that is none by 501."""
     probe.offered("LANG")
@@ -85,20 +87,31 @@ def lang_of_no_language_is_refused(probe: Probe) -> None:
 
 @check(2640, "4.3")
 def lang_marks_the_one_in_force(probe: Probe) -> None:
-    """FEAT has LANG with the languages, one of them, that in force, with an asterisk."""
+    """FEAT has LANG with the tags of the languages, and an asterisk at none but the one in force."""
     found = [row for row in rows(probe) if row.upper().startswith("LANG")]
     if not found:
         lacking("FEAT has no LANG")
     demand(re.fullmatch(r"LANG [A-Za-z0-9*;-]+", found[0], re.IGNORECASE), f"it is {found[0][:80]!a}")
-    demand(found[0].count("*") == 1, f"{found[0].count('*')} languages have an asterisk")
+    demand(found[0].count("*") <= 1, f"{found[0].count('*')} languages have an asterisk")
+
+
+@check(2640, "4.2", start=Start.STRANGER)
+def lang_of_each_that_feat_has(probe: Probe) -> None:
+    """Each language that FEAT names is taken before a login, where LANG belongs."""
+    probe.expect_greeting()
+    _demand_languages(probe)
 
 
 @check(2640, "4.1", start=Start.OWN)
-def lang_of_each_that_feat_has(probe: Probe) -> None:
-    """Each language that FEAT names is taken."""
+def lang_at_any_time(probe: Probe) -> None:
+    """Each language that FEAT names is taken after a login too: LANG may come at any time."""
+    _demand_languages(probe)
+
+
+def _demand_languages(probe: Probe) -> None:
     found = [row for row in rows(probe) if row.upper().startswith("LANG ")]
     if not found:
         lacking("FEAT has no LANG")
-    for tag in found[0][5:].replace("*", "").split(";")[:8]:
-        if tag:
-            demand(probe.final(f"LANG {tag}").code == 200, f"LANG {tag} is refused")
+    for tag in filter(None, found[0][5:].replace("*", "").split(";")[:8]):
+        code = probe.final(f"LANG {tag}").code
+        demand(code == 200, f"LANG {tag} is answered by {code}")

@@ -1,4 +1,4 @@
-"""Checks on REST (RFC 3659 5)."""
+"""Checks on REST (RFC 3659 5.3, 5.4)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def rest_is_350(probe: Probe) -> None:
     probe.wants("REST 5", 350)
 
 
-@check(3659, "5.3")
+@check(3659, "5.3", is_advice=True)
 def rest_of_no_number_is_501(probe: Probe) -> None:
     """REST with anything but digits is answered by 501 (in MODE S)."""
     _rest(probe, 0)
     probe.refuses("REST five", 501)
 
 
-@check(3659, "5.3")
+@check(3659, "5.3", is_advice=True)
 def rest_of_a_negative_number_is_501(probe: Probe) -> None:
     """REST with a negative number is answered by 501."""
     _rest(probe, 0)
@@ -42,7 +42,7 @@ def rest_beyond_32_bits(probe: Probe) -> None:
     probe.wants(f"REST {_MORE_THAN_32_BITS}", 350)
 
 
-@check(3659, "5.1", writes=True)
+@check(3659, "5.3", writes=True)
 def retr_from_an_offset(probe: Probe) -> None:
     """RETR after REST sends what is behind the offset."""
     with probe.data() as plain:
@@ -53,10 +53,10 @@ def retr_from_an_offset(probe: Probe) -> None:
     demand(content == TEXT[4:], f"it sends {content[:40]!a}")
 
 
-@check(3659, "5.1", writes=True)
+@check(3659, "5.3", writes=True)
 def stor_from_an_offset(probe: Probe) -> None:
-    """STOR after REST writes from the offset on and keeps what is before it."""
-    probe.store("STOR resumed", b"0123456789")
+    """STOR after REST at the end of a file that was cut short writes on there."""
+    probe.store("STOR resumed", b"01234")
     with probe.data() as plain:
         _rest(probe, 5)
         begun = probe.say("STOR resumed")
@@ -68,7 +68,7 @@ def stor_from_an_offset(probe: Probe) -> None:
     demand(content == b"01234abcde", f"the file is {content[:40]!a}")
 
 
-@check(3659, "5.1", writes=True)
+@check(3659, "5.3", writes=True)
 def rest_is_for_one_transfer(probe: Probe) -> None:
     """An offset is forgotten after the transfer that it was for."""
     with probe.data() as plain:
@@ -80,9 +80,9 @@ def rest_is_for_one_transfer(probe: Probe) -> None:
     demand(content == TEXT, f"the next RETR sends {content[:40]!a}")
 
 
-@check(3659, "5.1", writes=True)
+@check(3659, "5.3", writes=True)
 def rest_stands_before_its_transfer(probe: Probe) -> None:
-    """REST counts for the command that follows it and for no later one; data connections may be announced between."""
+    """REST counts for the command that follows it and for no later one (what else happens is undefined)."""
     with probe.data() as plain:
         _rest(probe, 4)
         probe.final("CWD .")
@@ -93,17 +93,17 @@ def rest_stands_before_its_transfer(probe: Probe) -> None:
         remark("an offset survives other commands: a transfer that was meant to be whole may not be")
 
 
-@check(3659, "5.1", writes=True)
+@check(3659, "5.3", writes=True, is_advice=True)
 def rest_before_pasv_counts(probe: Probe) -> None:
-    """REST may come before PASV or EPSV, as many clients have it."""
+    """REST counts through a PASV or EPSV, as many clients have it (what happens is undefined)."""
     _rest(probe, 4)
     content = probe.fetch(f"RETR {FIXTURE}")
     demand(content == TEXT[4:], f"RETR sends {content[:40]!a}")
 
 
-@check(3659, "5.2", writes=True)
+@check(3659, "5.3", writes=True)
 def rest_behind_the_end(probe: Probe) -> None:
-    """RETR from behind the end of the file is refused, with 554 or 551, or sends nothing."""
+    """RETR from behind the end of the file is refused (with 554, RFC 1123 4.1.3.4), or sends nothing."""
     with probe.data() as plain:
         _rest(probe, 1000)
         begun = probe.say(f"RETR {FIXTURE}")
@@ -115,7 +115,7 @@ def rest_behind_the_end(probe: Probe) -> None:
     demand(begun.code >= 400, f"it is answered by {begun.code}")
 
 
-@check(3659, "5.2", writes=True)
+@check(3659, "5.3", writes=True)
 def rest_at_the_end(probe: Probe) -> None:
     """RETR from the very end sends nothing, and succeeds."""
     with probe.data() as plain:

@@ -79,7 +79,10 @@ async def acct(session: Session, account: str) -> Reply:
 
 @command("REIN", takes=nothing, rfc="RFC 959 4.1.1")
 async def rein(session: Session, _: None) -> Reply:
-    """Start over as after connecting."""
+    """Start over as after connecting, but for TLS, which stays on the control connection.
+
+    RFC 4217 13 has it taken off.  Whoever sends REIN is about to log in anew, and a password must not go out in clear for that.
+    """
     leave(session)
     session.forget_host()
     session.reset_parameters()

@@ -70,7 +70,7 @@ async def auth(session: Session, mechanism: str) -> Reply:
     return Reply(234, "Begin the TLS handshake.")
 
 
-@command("PBSZ", takes=_word, rfc="RFC 2228 3, RFC 4217 8", syntax="PBSZ 0", features=(_size_feature,))
+@command("PBSZ", takes=_word, rfc="RFC 2228 3, RFC 4217 9", syntax="PBSZ 0", features=(_size_feature,))
 async def pbsz(session: Session, size: str) -> Reply:
     """Say how large protected pieces may be; TLS has its own records, so that it is always 0."""
     _demand_tls(session)
@@ -115,7 +115,7 @@ def _make_private(session: Session) -> Reply:
     return Reply(200, "Data connections are private.")
 
 
-@command("CCC", takes=nothing, rfc="RFC 2228 3, RFC 4217 6", features=(_ccc_feature,))
+@command("CCC", takes=nothing, rfc="RFC 2228 3, RFC 4217 5", features=(_ccc_feature,))
 async def ccc(session: Session, _: None) -> Reply:
     """Go back to a control connection in clear, for a firewall that wants to read it; data connections stay as they are."""
     if session.peer.tls is None:

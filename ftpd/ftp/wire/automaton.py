@@ -131,8 +131,8 @@ _UNMOVED: Final = frozenset({425, 426, 451})
 _STORING: Final = frozenset({551, 552, 450, 452, 532, 553})
 _TROUBLE: Final = frozenset({450, 451, 452, 552})  # RFC 1123 4.1.2.11
 _TROUBLE_REASON: Final = "RFC 1123 4.1.2.11 asks for 4yz where another attempt may succeed: a busy file (450), a failing disk (451), a full one (452); 552 is a quota"
-_SECURITY: Final = frozenset({521, 522, 534})
-_SECURITY_SOURCE: Final = "RFC 4217 10.2"
+_SECURITY: Final = frozenset({521, 522, 534, 535})  # RFC 2228 8.2, RFC 4217 10.2
+_RESTARTING: Final = frozenset({554, 555})  # RFC 1123 4.1.3.4
 _LOGIN_STATES: Final = (State.CONNECTED, State.NAMED)
 _UNSERVED: Final = _ANY_TIME | {502, 503, 530}
 
@@ -157,24 +157,32 @@ def _row(
     return Row(verb, known, source, MappingProxyType(cells), beyond, reason)
 
 
-def _file_row(verb: str, replies: Iterable[int], source: str, **options: object) -> Row:
+def _file_row(
+    verb: str,
+    replies: Iterable[int],
+    source: str,
+    *,
+    beyond: Iterable[int] = (),
+    reason: str = "",
+    needs_login: bool = True,
+    narrowed: Mapping[State, Iterable[int]] | None = None,
+) -> Row:
     """Return a row of a command that touches a file: whatever can be wrong with a disk may come beside its own replies."""
-    return _row(verb, replies, source, also=_TROUBLE | {550}, reason=_TROUBLE_REASON, **options)  # type: ignore[arg-type]
-
-
-def _transfer_row(verb: str, replies: Iterable[int], source: str, *, also: Iterable[int] = (), reason: str = "") -> Row:
-    """Return a row of a transfer, whose refusals need no data connection, and whose 1yz does."""
-    words = (
-        f"521 and 522 tell what is wrong with the protection of the data connection ({_SECURITY_SOURCE}); 451, 452, 552 see RFC 1123 4.1.2.11; "
-        "504: TYPE, STRU, MODE and a restart point that do not go together"
+    words = f"{reason}; {_TROUBLE_REASON}" if reason else _TROUBLE_REASON
+    return _row(
+        verb, replies, source, also=_TROUBLE | {550} | set(beyond), reason=words, needs_login=needs_login, narrowed=narrowed
     )
-    refused = {504, 425, 450, 451, 452, 521, 522, 530, 550, 551, 552, 553, 554, 503}
+
+
+def _transfer_row(verb: str, replies: Iterable[int], source: str) -> Row:
+    """Return a row of a transfer, whose refusals need no data connection, and whose 1yz does."""
+    refused = {425, 450, 451, 452, 503, 504, 521, 522, 530, 550, 551, 552, 553, 554}
     return _row(
         verb,
-        _BEGUN | _DONE | _UNMOVED | frozenset(replies),
-        source,
-        also=_TROUBLE | _SECURITY | {504} | frozenset(also),
-        reason=f"{words}{'; ' if reason else ''}{reason}",
+        _BEGUN | _DONE | _UNMOVED | _SECURITY | frozenset(replies),
+        f"{source}, RFC 2228 8.2, RFC 4217 10.2",
+        also=_TROUBLE | {504, 550},
+        reason="451, 452, 552 see RFC 1123 4.1.2.11; 550 where there is no such file; 504: TYPE, STRU, MODE and a restart point that do not go together",
         narrowed={
             State.UNANNOUNCED: refused,
             State.TRANSFERRING: _DONE | _UNMOVED | {110, 450, 452, 521, 522, 550, 551, 552, 553, 554},
@@ -182,20 +190,25 @@ def _transfer_row(verb: str, replies: Iterable[int], source: str, *, also: Itera
     )
 
 
-def _announcing_row(verb: str, replies: Iterable[int], source: str, **options: object) -> Row:
-    """Return a row of what announces a data connection: refused after EPSV ALL (RFC 2428 4)."""
-    refusals = {State.EXTENDED_ONLY: {500, 501, 502, 503, 504, 522, 530, 550}}
-    return _row(verb, frozenset(replies) | {503}, source, narrowed=refusals, **options)  # type: ignore[arg-type]
+def _announcing_row(verb: str, replies: Iterable[int], source: str, *, also: Iterable[int] = (425, 502), reason: str = "") -> Row:
+    """Return a row of what announces a data connection: refused after EPSV ALL (RFC 2428 3), of which 503 is the plain word."""
+    return _row(
+        verb,
+        {503, *replies},
+        source,
+        also=also,
+        reason=reason or _NETWORK,
+        narrowed={State.EXTENDED_ONLY: {500, 501, 502, 503, 504, 522, 530, 550}},
+    )
 
 
-_AUTHORITY = "RFC 2228 3 and 5.1"
-_NOT_FOUND = "550 where there is no such file"
+_AUTHORITY = "RFC 2228 3 and 8.2"
 _NETWORK = "425 where no socket can be had, or the connection is not on a network; 502 where the operator has switched it off"
 _LENGTH = "504 for an algorithm, a unit or a range that is not served"
 
 _STANDARD: Final = (
     # RFC 959 5.4, login and logout.
-    _row("USER", (230, 530, 331, 332), "RFC 959 5.4", needs_login=False, also=(232, 336, 534), reason="232, 336: RFC 2228 5.1, a certificate was enough, or more is asked for"),
+    _row("USER", (230, 232, 530, 331, 332, 336), "RFC 959 5.4, RFC 2228 8.2", needs_login=False, also=(534,), reason="534: a login in clear where TLS is demanded (RFC 4217 10.1)"),
     _row(
         "PASS",
         (230, 202, 530, 503, 332),
@@ -210,20 +223,20 @@ _STANDARD: Final = (
     _row("REIN", (120, 220, 502), "RFC 959 5.4", needs_login=False),
     _row("QUIT", (221,), "RFC 959 5.4", needs_login=False),
     # Transfer parameters.
-    _announcing_row("PORT", (200, 425, 502, 504), "RFC 959 5.4, RFC 2577 3", reason=_NETWORK),
-    _announcing_row("PASV", (227, 502), "RFC 959 5.4", also=(425,), reason=_NETWORK),
+    _announcing_row("PORT", (200, 504), "RFC 959 5.4, RFC 2577 3"),
+    _announcing_row("PASV", (227, 502), "RFC 959 5.4"),
     _row("MODE", (200, 504, 530), "RFC 959 5.4", needs_login=False),
     _row("TYPE", (200, 504, 530), "RFC 959 5.4", needs_login=False),
     _row("STRU", (200, 504, 530), "RFC 959 5.4", needs_login=False),
     # Files.
     _file_row("ALLO", (200, 202, 504), "RFC 959 5.4"),
-    _row("REST", (350, 502), "RFC 959 5.4, RFC 3659 5", also=(504,), reason="504 in a MODE and TYPE whose restart points are none of ours"),
-    _transfer_row("STOR", _STORING | {110}, "RFC 959 5.4", also=(554,), reason="554: an offset behind the end (RFC 3659 5)"),
-    _transfer_row("STOU", _STORING | {110}, "RFC 959 5.4", also=(554,)),
-    _transfer_row("RETR", (110, 450, 550), "RFC 959 5.4", also=(554,), reason="554: an offset behind the end (RFC 3659 5)"),
-    _transfer_row("LIST", (450, 502), "RFC 959 5.4", also=(550,), reason=_NOT_FOUND),
-    _transfer_row("NLST", (450, 502), "RFC 959 5.4", also=(550,), reason=_NOT_FOUND),
-    _transfer_row("APPE", _STORING | {110, 502, 550}, "RFC 959 5.4", also=(554,)),
+    _row("REST", (350, 502), "RFC 959 5.4, RFC 3659 5.3", also=(504,), reason="504 in a MODE and TYPE whose restart points are none of ours"),
+    _transfer_row("STOR", _STORING | _RESTARTING | {110}, "RFC 959 5.4, RFC 1123 4.1.3.4"),
+    _transfer_row("STOU", _STORING | _RESTARTING | {110}, "RFC 959 5.4, RFC 1123 4.1.3.4"),
+    _transfer_row("RETR", _RESTARTING | {110, 450, 550}, "RFC 959 5.4, RFC 1123 4.1.3.4"),
+    _transfer_row("LIST", (450, 502), "RFC 959 5.4"),
+    _transfer_row("NLST", (450, 502), "RFC 959 5.4"),
+    _transfer_row("APPE", _STORING | _RESTARTING | {110, 502, 550}, "RFC 959 5.4, RFC 1123 4.1.3.4"),
     _file_row("RNFR", (350, 450, 550, 502), "RFC 959 5.4"),
     _file_row("RNTO", (250, 532, 553, 502, 503), "RFC 959 5.4", narrowed={State.SETTLED: (503, 530)}),
     _file_row("DELE", (250, 450, 550, 502), "RFC 959 5.4"),
@@ -238,24 +251,24 @@ _STANDARD: Final = (
     _row("NOOP", (200,), "RFC 959 5.4", needs_login=False),
     # RFC 2228 and 4217.
     _row("AUTH", (234, 334, 502, 504, 534, 431), _AUTHORITY, needs_login=False, also=(503,), reason="503: a second AUTH", narrowed={State.PROTECTED: (503, 534, 504, 502)}),
-    _row("PBSZ", (200, 503, 530), _AUTHORITY + ", RFC 4217 8", needs_login=False, narrowed={State.CLEAR: (503, 502, 530)}),
+    _row("PBSZ", (200, 503, 530), _AUTHORITY + ", RFC 4217 9", needs_login=False, narrowed={State.CLEAR: (503, 502, 530)}),
     _row("PROT", (200, 503, 504, 534, 536, 431, 530), _AUTHORITY + ", RFC 4217 9", needs_login=False, narrowed={State.CLEAR: (503, 502, 530, 534, 536)}),
-    _row("CCC", (200, 533, 534, 502), _AUTHORITY + ", RFC 4217 6", needs_login=False, narrowed={State.CLEAR: (533, 502, 530)}),
+    _row("CCC", (200, 533, 534, 502), "RFC 2228 3, RFC 4217 5", needs_login=False, narrowed={State.CLEAR: (533, 502, 530)}),
     _row("SSCN", (200, 503, 504), "SSCN, client convention"),
-    _announcing_row("CPSV", (227, 502, 504, 425), "CPSV, client convention"),
-    # RFC 2389, 2428, 2640, 3659, 7151 and 1639.
+    _announcing_row("CPSV", (227, 502, 504, 425), "CPSV, client convention", also=()),
+    # RFC 2389, 2428, 1639, 2640, 3659 and 7151.
     _row("FEAT", (211, 502), "RFC 2389 3.2", needs_login=False),
-    _row("OPTS", (200, 451, 502, 504), "RFC 2389 4", needs_login=False, also=(530,), reason="530: options of commands that need a login"),
-    _announcing_row("EPRT", (200, 522, 425, 502), "RFC 2428 2", reason=_NETWORK),
-    _row("EPSV", (229, 522, 425, 502), "RFC 2428 3"),
-    _row("EPSV ALL", (200, 502), "RFC 2428 4"),
-    _announcing_row("LPRT", (200, 521, 502, 504, 425), "RFC 1639 2"),
-    _announcing_row("LPSV", (228, 521, 502, 504, 425), "RFC 1639 3"),
-    _row("LANG", (200, 504, 502, 530), "RFC 2640 4.1", needs_login=False),
-    _file_row("SIZE", (213, 550, 502), "RFC 3659 4"),
-    _file_row("MDTM", (213, 550, 502), "RFC 3659 3"),
-    _file_row("MLST", (250, 550, 502, 504), "RFC 3659 7.2"),
-    _transfer_row("MLSD", (550, 502, 504, 501), "RFC 3659 7.2"),
+    _row("OPTS", (200, 451, 502), "RFC 2389 4", needs_login=False, also=(504, 530), reason="504: a value that is not served; 530: options of commands that need a login"),
+    _announcing_row("EPRT", (200, 522), "RFC 2428 2"),
+    _row("EPSV", (229, 522), "RFC 2428 3", also=(425, 502), reason=_NETWORK),
+    _row("EPSV ALL", (200,), "RFC 2428 3", also=(502,), reason=_NETWORK),
+    _announcing_row("LPRT", (200, 521, 502), "RFC 1639"),
+    _announcing_row("LPSV", (228, 521, 502), "RFC 1639"),
+    _row("LANG", (200, 504, 502), "RFC 2640 4.2", needs_login=False),
+    _file_row("SIZE", (213, 550), "RFC 3659 4"),
+    _file_row("MDTM", (213, 550), "RFC 3659 3"),
+    _file_row("MLST", (250, 503, 504, 550, 553), "RFC 3659 7.2"),
+    _transfer_row("MLSD", (503, 504, 550, 553), "RFC 3659 7.2"),
     _row(
         "HOST",
         (220, 504, 503, 421, 502),
@@ -282,10 +295,10 @@ _STANDARD: Final = (
     ),
     *(_file_row(verb, (213, 250, 251, 252, 550, 502, 504, 426), "draft-twine-ftpmd5 3") for verb in ("MD5", "MMD5")),
     # SITE.
-    _row("SITE HELP", (200, 202, 211, 214, 502), "RFC 959 5.4", needs_login=False),
-    _row("SITE WHO", (200, 202, 211, 214, 502, 550), "RFC 959 5.4"),
+    _row("SITE HELP", (200, 202), "RFC 959 5.4", needs_login=False, also=(211, 214, 502), reason="211, 214: as HELP SITE (RFC 959 4.1.3)"),
+    _row("SITE WHO", (200, 202), "RFC 959 5.4", also=(211, 502, 550), reason="211: as STAT"),
     *(
-        _file_row(f"SITE {verb}", (200, 202, 250, 350, 502, 503, 504, 553), "RFC 959 5.4")
+        _file_row(f"SITE {verb}", (200, 202), "RFC 959 5.4", beyond=(250, 350, 502, 503, 504, 553), reason="as those of the commands that do the like")
         for verb in ("CHMOD", "UTIME", "UMASK", "IDLE", "SYMLINK", "CPFR", "CPTO")
     ),
 )  # fmt: skip
@@ -304,14 +317,14 @@ MOVES: Final = (
     Move(("PASS",), frozenset({530}), (State.CONNECTED,), "RFC 959 4.1.1"),
     Move(("QUIT",), frozenset({221}), (State.CLOSED,), "RFC 959 4.1.1"),
     Move(("REIN",), frozenset({220}), (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY), "RFC 959 4.1.1"),
-    Move(("HOST",), frozenset({220}), (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY), "RFC 7151 3.3"),
+    Move(("HOST",), frozenset({220}), (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY), "RFC 7151 3.2"),
     Move(
         ("AUTH",),
         frozenset({234}),
         (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY, State.PROTECTED),
-        "RFC 4217 4",
+        "RFC 4217 4.2",
     ),
-    Move(("CCC",), frozenset({200}), (State.CLEAR,), "RFC 4217 6"),
+    Move(("CCC",), frozenset({200}), (State.CLEAR,), "RFC 4217 5"),
     Move(("RNFR",), frozenset({350}), (State.RENAMING,), "RFC 959 4.1.3"),
     Move(("RNFR",), frozenset({450, 550}), (State.SETTLED,), "RFC 959 4.1.3"),
     Move(("RNTO",), frozenset({250, 450, 451, 452, 532, 550, 552, 553}), (State.SETTLED,), "RFC 959 4.1.3"),
@@ -319,10 +332,10 @@ MOVES: Final = (
     Move(("PORT",), frozenset({200}), (State.ANNOUNCED,), "RFC 959 4.1.2"),
     Move(("EPRT",), frozenset({200}), (State.ANNOUNCED,), "RFC 2428 2"),
     Move(("EPSV",), frozenset({229}), (State.ANNOUNCED,), "RFC 2428 3"),
-    Move(("EPSV ALL",), frozenset({200}), (State.EXTENDED_ONLY,), "RFC 2428 4"),
-    Move(("LPRT",), frozenset({200}), (State.ANNOUNCED,), "RFC 1639 2"),
-    Move(("LPSV",), frozenset({228}), (State.ANNOUNCED,), "RFC 1639 3"),
-    Move(("PASV", "CPSV", "EPSV", "LPSV"), frozenset({425}), (State.UNANNOUNCED,), "RFC 959 3.3"),
+    Move(("EPSV ALL",), frozenset({200}), (State.EXTENDED_ONLY,), "RFC 2428 3"),
+    Move(("LPRT",), frozenset({200}), (State.ANNOUNCED,), "RFC 1639"),
+    Move(("LPSV",), frozenset({228}), (State.ANNOUNCED,), "RFC 1639"),
+    Move(("PASV", "CPSV", "EPSV", "LPSV"), frozenset({425}), (State.UNANNOUNCED,), "RFC 959 3.2"),
     Move(_TRANSFERS, frozenset({125, 150}), (State.TRANSFERRING,), "RFC 959 5.4"),
     Move(_TRANSFERS, _FINAL, (State.UNANNOUNCED,), "RFC 959 3.3", within=State.TRANSFERRING),
     Move(_TRANSFERS, frozenset({425, 426, 522}), (State.UNANNOUNCED,), "RFC 959 3.3"),

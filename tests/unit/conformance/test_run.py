@@ -32,10 +32,10 @@ def test_what_is_right_conforms() -> None:
 
 
 def test_a_wrong_code_violates() -> None:
-    with scripted({"NOOP": b"250 Yes.\r\n"}) as server:
+    with scripted({"NOOP": b"350 Yes.\r\n"}) as server:
         found = judged(server, noop_is_200)
-    assert [(finding.verdict, finding.words) for finding in found] == [(Verdict.VIOLATES, "NOOP is answered by 250, not by 200")]
-    assert found[0].dialogue == ("> NOOP", "< 250 Yes.")
+    assert [(finding.verdict, finding.words) for finding in found] == [(Verdict.VIOLATES, "NOOP is answered by 350, not by 200")]
+    assert found[0].dialogue == ("> NOOP", "< 350 Yes.")
 
 
 def test_what_need_not_be_kept_is_a_remark() -> None:

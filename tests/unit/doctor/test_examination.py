@@ -123,6 +123,30 @@ def test_without_a_login_nothing_is_tried(serve: Callable[..., Scripted], answer
     assert not {"EPSV", "PASV", "LIST"} & set(server.heard)
 
 
+def test_a_server_that_asks_for_patience_is_waited_for(serve: Callable[..., Scripted]) -> None:
+    server = serve(greeting="120 In a moment.\r\n220 Hello.")
+    assert (Weight.GOOD, "EPSV works") in found(server)
+
+
+def test_an_address_that_cannot_be_read_is_that_command_s_fault(serve: Callable[..., Scripted]) -> None:
+    server = serve(PASV="227 Entering passive mode.")
+    assert found(server)[-2:] == [
+        (Weight.FAULT, "PASV: no address of a data connection: '227 Entering passive mode.'"),
+        (Weight.NOTE, "EPRT is declined: 500 No."),
+    ]
+
+
+def test_a_declined_command_names_the_settings(serve: Callable[..., Scripted]) -> None:
+    server = serve(PASV="425 The external address of this server is not known now.")
+    [finding] = [
+        finding
+        for finding in examine(Visit("127.0.0.1", server.port, "ann", "secret", seconds=0.5))
+        if finding.weight is Weight.WARNING
+    ]
+    assert finding.text == "PASV is declined: 425 The external address of this server is not known now."
+    assert finding.cure == "see ftp.passive.enabled, ftp.passive.external_address and ftp.deny_commands in its configuration"
+
+
 def test_a_port_outside_the_range_is_a_fault(serve: Callable[..., Scripted]) -> None:
     server = serve()
     port = server.data.getsockname()[1]

@@ -130,6 +130,12 @@ def test_a_large_range_among_outgoing_ports_is_a_note():
     assert any("; others are used then" in one.text for one in found(config(), OUTGOING) if one.weight is NOTE)
 
 
+def test_ports_that_others_have_reserved_stay_so():
+    machine = attrs.evolve(OUTGOING, reserved=((8080, 8080), (40000, 40010)))
+    [finding] = [one for one in found(config(ports=(50000, 50099)), machine) if one.weight is WARNING]
+    assert finding.cure == "sysctl net.ipv4.ip_local_reserved_ports=8080,40000-40010,50000-50099 keeps them free"
+
+
 def test_reserved_ports_are_not_counted():
     assert bad(config(ports=(50000, 50099)), attrs.evolve(OUTGOING, reserved=((50000, 50099),))) == []
     [(_, text)] = bad(config(ports=(50000, 50099)), attrs.evolve(OUTGOING, reserved=((40000, 50049), (50060, 50060))))

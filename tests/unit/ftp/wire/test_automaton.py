@@ -42,10 +42,11 @@ def test_every_move_is_of_verbs_and_replies_that_there_are() -> None:
         assert all(move.codes & ROWS[verb].known for verb in move.verbs)
 
 
-def test_the_lists_of_rfc_959_are_kept() -> None:
-    assert ROWS["STOR"].replies == {
-        110, 125, 150, 226, 250, 421, 425, 426, 450, 451, 452, 500, 501, 530, 532, 551, 552, 553,
-    }  # fmt: skip
+def test_the_lists_of_the_documents_are_kept() -> None:
+    rfc_959 = {110, 125, 150, 226, 250, 421, 425, 426, 450, 451, 452, 500, 501, 530, 532, 551, 552, 553}
+    assert ROWS["STOR"].replies == rfc_959 | {554, 555} | {534, 535} | {521, 522}  # RFC 1123 4.1.3.4, 2228 8.2, 4217 10.2
+    assert ROWS["USER"].replies == {230, 232, 331, 332, 336, 421, 500, 501, 530}
+    assert ROWS["OPTS"].replies == {200, 421, 451, 500, 501, 502}
     assert ROWS["RNTO"].replies == {250, 421, 500, 501, 502, 503, 530, 532, 553}
     assert ROWS["NOOP"].replies == {200, 421, 500, 501}
 
