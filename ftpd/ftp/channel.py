@@ -141,6 +141,9 @@ class ControlChannel(Protocol):
         lines = self._reader.feed(data)
         if not lines:
             return
+        if self._reader.refusals:
+            refusals, self._reader.refusals = self._reader.refusals, b""
+            self._write(refusals)
         if session.trace is not None:
             session.trace.heard(lines)
         self._waiting += lines

@@ -175,3 +175,19 @@ def test_what_is_skipped_is_not_kept() -> None:
 def test_the_limit_is_8_kib_unless_told() -> None:
     assert LineReader().feed(b"x" * 8192 + b"\n") == [b"x" * 8192]
     assert LineReader().feed(b"x" * 8193 + b"\n") == [TOO_LONG]
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusals"),
+    [
+        (b"\xff\xfd\x06", b"\xff\xfc\x06"),  # DO TIMING-MARK, WONT
+        (b"\xff\xfb\x01", b"\xff\xfe\x01"),  # WILL ECHO, DONT
+        (b"\xff\xfe\x01\xff\xfc\x01", b""),  # DONT and WONT want no answer
+        (b"\xff\xff\xfd\x06", b""),  # the byte FF, and no command
+        (b"\xff\xfd\x01\xff\xfd\x03", b"\xff\xfc\x01\xff\xfc\x03"),
+    ],
+)
+def test_telnet_options_that_are_asked_for_are_refused(asked: bytes, refusals: bytes) -> None:
+    reader = LineReader()
+    reader.feed(asked + b"NOOP\r\n")
+    assert reader.refusals == refusals
