@@ -205,11 +205,3 @@ def test_watching_redraws_in_place_until_ctrl_c(start: Start, path: str) -> None
     assert (process.returncode, said) == (0, b"")
     assert seen.count(b"\x1b[2J") == 1
     assert seen.count(b"\x1b[H") >= 3
-
-
-def test_telnet_option_is_refused_before_the_command_behind_it_is_answered(wire: Wire) -> None:
-    wire.send(b"\xff\xfd\x06NOOP\r\n")
-    heard = b""
-    while not heard.endswith(b"\r\n"):
-        heard += wire.control.recv(100)
-    assert heard == b"\xff\xfc\x06200 OK.\r\n"

@@ -231,3 +231,11 @@ def test_chmod_and_utime_reach_the_disk(wire: Wire, guest: Guest) -> None:
     assert wire.asks("SITE CHMOD 640 file", "SITE UTIME 20090213233130 file") == [200, 200]
     found = (guest.home / "file").stat()
     assert (found.st_mode & 0o777, found.st_mtime) == (0o640, 1_234_567_890)
+
+
+def test_telnet_option_is_refused_before_the_command_behind_it_is_answered(wire: Wire) -> None:
+    wire.send(b"\xff\xfd\x06NOOP\r\n")
+    heard = b""
+    while not heard.endswith(b"\r\n"):
+        heard += wire.control.recv(100)
+    assert heard == b"\xff\xfc\x06200 OK.\r\n"
