@@ -10,6 +10,7 @@ import sys
 import click
 
 from ftpd.cli.endings import fail
+from ftpd.cli.remote import client_context, place_of, server_password
 
 __all__ = ["conformance"]
 
@@ -63,11 +64,11 @@ def conformance(
     if password_stdin and password_file is not None:
         raise click.UsageError("Give either --password-stdin or --password-file.")
     protection = judging.protection(tls)
+    host, port = place_of(server, is_implicit=tls == "implicit")
+    context = None if tls == "none" else client_context(insecure, ca_file)
     try:
-        host, port = judging.host_and_port(server, protection)
         wanted = judging.rfcs(only)
-        context = judging.context_for(protection, ca_file, is_trusting=insecure)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise click.UsageError(str(error)) from error
     target = judging.Target(
         host, port, user, _password(password_stdin, password_file), protection, context, directory, may_write, seconds
@@ -84,7 +85,4 @@ def _password(from_stdin: bool, file: str | None) -> str:
     if file is not None:
         with open(file, encoding="utf-8", errors="surrogateescape") as opened:
             return opened.readline().rstrip("\r\n")
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    password: str = click.prompt("Password", hide_input=True, err=True)
-    return password
+    return server_password(from_stdin)

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ftpd.cli.endings import told
+from ftpd.cli.remote import client_context, place_of, server_password
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
 
     from ftpd.config.tree import Config
     from ftpd.doctor.examination import Visit
     from ftpd.doctor.finding import Finding
-    from ftpd.schema import PortRange
 
 __all__ = ["doctor"]
 
-_STANDARD_PORT = 21
-_IMPLICIT_PORT = 990
+_ANONYMOUS = ("anonymous", "ftp")
 
 
 @click.command(epilog="Exit codes: 0 no fault was found, 1 one was, 2 wrong command line or configuration.")
@@ -33,7 +31,7 @@ _IMPLICIT_PORT = 990
     "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Judge this configuration on this machine."
 )
 @click.option("--user", default="anonymous", show_default=True, help="Who logs in on the server.")
-@click.option("--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, up to the first line end.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, up to the first line end.")
 @click.option(
     "--tls",
     type=click.Choice(["none", "explicit", "implicit"]),
@@ -41,12 +39,24 @@ _IMPLICIT_PORT = 990
     show_default=True,
     help="TLS of the control connection.",
 )
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Certificates of authorities to trust, in PEM, instead of the system's.",
+)
 @click.option("--insecure", is_flag=True, help="Take any certificate of the server.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=10.0, show_default=True, metavar="SECONDS", help="What one step may take."
 )
 def doctor(
-    server: str | None, config_file: str | None, user: str, from_stdin: bool, tls: str, insecure: bool, timeout: float
+    server: str | None,
+    config_file: str | None,
+    user: str,
+    password_stdin: bool,
+    tls: str,
+    ca_file: str | None,
+    insecure: bool,
+    timeout: float,
 ) -> None:
     """Find out why data connections fail, and say what to change.
 
@@ -56,13 +66,16 @@ def doctor(
     """
     if server is None and config_file is None:
         raise click.UsageError("Give --config FILE, HOST, or both.")
+    from ftpd.doctor.examination import Visit
     from ftpd.doctor.finding import Finding, Weight, report
 
     config = _read(config_file) if config_file is not None else None
     visit = None
     if server is not None:
         ports = config.ftp.passive.ports if config is not None else None
-        visit = _visit(server, user, _password(user, from_stdin), tls, insecure, ports, timeout)
+        host, port = place_of(server, is_implicit=tls == "implicit")
+        context = None if tls == "none" else client_context(insecure, ca_file)
+        visit = Visit(host, port, user, _password(user, password_stdin), tls, context, ports, timeout)  # type: ignore[arg-type]  # click has seen to it
     findings = list[Finding]()
     for line in report(_noted(_findings(config, visit), findings)):
         click.echo(line)
@@ -74,14 +87,6 @@ def _read(file: str) -> Config:
 
     config: Config = told(lambda: load_config(file))
     return config
-
-
-def _visit(server: str, user: str, password: str, tls: str, insecure: bool, ports: PortRange | None, timeout: float) -> Visit:
-    from ftpd.doctor.examination import Visit
-
-    host, port = _place(server, _IMPLICIT_PORT if tls == "implicit" else _STANDARD_PORT)
-    context = None if tls == "none" else _context(insecure)
-    return Visit(host, port, user, password, tls, context, ports, timeout)  # type: ignore[arg-type]  # click has seen to it
 
 
 def _findings(config: Config | None, visit: Visit | None) -> Iterator[Finding]:
@@ -103,30 +108,5 @@ def _noted(findings: Iterator[Finding], kept: list[Finding]) -> Iterator[Finding
         yield finding
 
 
-def _place(server: str, standard: int) -> tuple[str, int]:
-    """Read `HOST`, `HOST:PORT`, an IPv6 address with or without brackets."""
-    host, colon, port = server.rpartition(":")
-    if not colon or (":" in host and not host.endswith("]")) or server.endswith("]"):
-        host, port = server, str(standard)
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) or not host.strip("[]"):
-        raise click.UsageError(f"{server!r} is not HOST or HOST:PORT, an IPv6 address in brackets.")
-    return host.strip("[]"), int(port)
-
-
 def _password(user: str, from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if user in ("anonymous", "ftp"):
-        return "doctor@"
-    password: str = click.prompt("Password", hide_input=True, err=True)
-    return password
-
-
-def _context(insecure: bool) -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return "doctor@" if user in _ANONYMOUS and not from_stdin else server_password(from_stdin)

@@ -5,8 +5,6 @@ Apart from the command line, and from `ftpd.conformance`, which asks and prints 
 
 from __future__ import annotations
 
-import re
-import ssl
 import sys
 from collections.abc import Collection, Iterator
 
@@ -17,11 +15,9 @@ from ftpd.conformance.checks import all_checks
 from ftpd.conformance.finding import Finding, Unclear, Verdict
 from ftpd.conformance.report import as_json, summary, table
 from ftpd.conformance.run import judge
-from ftpd.conformance.target import Protection, Target, unverified_context
+from ftpd.conformance.target import Protection, Target
 
-__all__ = ["Cannot", "Target", "context_for", "host_and_port", "judged", "protection", "rfcs"]
-
-_PORTS = {"none": 21, "explicit": 21, "implicit": 990}
+__all__ = ["Cannot", "Target", "judged", "protection", "rfcs"]
 
 
 class Cannot(Exception):
@@ -31,22 +27,6 @@ class Cannot(Exception):
 def protection(word: str) -> Protection:
     """Return the value of --tls as the type that it is; click lets no other words through."""
     return "explicit" if word == "explicit" else "implicit" if word == "implicit" else "none"
-
-
-def host_and_port(text: str, tls: Protection) -> tuple[str, int]:
-    """Cut HOST[:PORT], an IPv6 address in brackets; `ValueError` for anything else."""
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]\s]+))(?::([0-9]{1,5}))?", text)
-    port = int(match[3]) if match and match[3] else _PORTS[tls]
-    if match is None or not 0 < port < 65536:
-        raise ValueError("it must be a host, or a host and a port, such as ftp.example.org:21 or [::1]:2121")
-    return match[1] or match[2], port
-
-
-def context_for(tls: Protection, authorities: str | None, *, is_trusting: bool) -> ssl.SSLContext | None:
-    """Return what TLS is done with: the system's authorities, or those of a file, or whoever answers."""
-    if tls == "none":
-        return None
-    return unverified_context() if is_trusting else ssl.create_default_context(cafile=authorities)
 
 
 def rfcs(wanted: Collection[int]) -> set[int]:

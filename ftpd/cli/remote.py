@@ -5,8 +5,9 @@ Apart, because every command that speaks to a server as its client has the same 
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["client_context", "place_of", "server_password"]
 
 
-def place_of(server: str, standard: int) -> tuple[str, int]:
-    """Read `HOST`, `HOST:PORT`, an IPv6 address with or without brackets; *standard* is the port where none is named."""
+_HOST: Final = re.compile(r"[^\s\[\]]+")
+_STANDARD_PORT: Final = 21
+_IMPLICIT_PORT: Final = 990  # of TLS from the start
+
+
+def place_of(server: str, *, is_implicit: bool) -> tuple[str, int]:
+    """Read `HOST`, `HOST:PORT`, an IPv6 address with or without brackets; where no port is named it is the standard one."""
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")) or server.endswith("]"):
-        host, port = server, str(standard)
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) or not host.strip("[]"):
+        host, port = server, str(_IMPLICIT_PORT if is_implicit else _STANDARD_PORT)
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) or not _HOST.fullmatch(host.strip("[]")):
         raise click.UsageError(f"{server!r} is not HOST or HOST:PORT, an IPv6 address in brackets.")
     return host.strip("[]"), int(port)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
-_STANDARD_PORT = 21
-_IMPLICIT_PORT = 990
 _ANONYMOUS = ("anonymous", "ftp")
 
 
@@ -67,7 +65,7 @@ def replay(
         recording = read(file)
     except Unreadable as error:
         raise click.UsageError(f"{file.name}: {error}") from error
-    host, port = place_of(server, _IMPLICIT_PORT if tls == "implicit" else _STANDARD_PORT)
+    host, port = place_of(server, is_implicit=tls == "implicit")
     login = Login(user, _password(recording, user, password_stdin))
     terms = Terms(login, client_context(insecure, ca_file), tls, timeout)
     shown = list(transcript(recording, play(recording, host, port, terms), only_codes=codes))

@@ -15,7 +15,7 @@ from tests.integration.live import CHECKOUT, PASSWORD, SECONDS, ConfiguredServer
 def doctor(guest: Guest, *options: str, **environment: str) -> tuple[int, list[str]]:
     """Return the exit code, and what it says after the login."""
     host = f"[{guest.host}]" if ":" in guest.host else guest.host
-    command = [sys.executable, "-m", "ftpd", "doctor", f"{host}:{guest.port}", "--user", guest.name, "--stdin", *options]
+    command = [sys.executable, "-m", "ftpd", "doctor", f"{host}:{guest.port}", "--user", guest.name, "--password-stdin", *options]
     done = subprocess.run(
         command,
         input=f"{PASSWORD}\n",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from click.testing import CliRunner
 
 from ftpd.cli import main
-from ftpd.cli.judging import host_and_port
 from tests.unit.conformance.scripted import Scripted, scripted
 
 RIGHT = {
@@ -61,21 +59,3 @@ def test_two_sources_of_a_password_are_exit_code_2(tmp_path: object) -> None:
     with scripted() as server:
         code, _ = run(server, "--password-file", __file__)
     assert code == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("example.org", ("example.org", 21)), ("example.org:2121", ("example.org", 2121)), ("[::1]:2121", ("::1", 2121))],
-)
-def test_a_server_is_a_host_and_a_port(text: str, expected: tuple[str, int]) -> None:
-    assert host_and_port(text, "none") == expected
-
-
-def test_implicit_tls_has_a_port_of_its_own() -> None:
-    assert host_and_port("example.org", "implicit") == ("example.org", 990)
-
-
-@pytest.mark.parametrize("text", ["", "::1", "a:b", "a:0", "a:70000", "a b:21"])
-def test_what_is_no_server_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="it must be a host"):
-        host_and_port(text, "none")

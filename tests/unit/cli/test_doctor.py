@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from ftpd.cli import main
-from ftpd.cli.doctor import _place
 
 
 def ftpd(*arguments, text=None):
@@ -54,21 +53,6 @@ def test_a_server_that_is_not_there_is_1():
     result = ftpd(f"127.0.0.1:{port}")
     assert result.exit_code == 1
     assert "fault    no control connection" in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("ftp.example.org", ("ftp.example.org", 21)),
-        ("ftp.example.org:2121", ("ftp.example.org", 2121)),
-        ("127.0.0.1:1", ("127.0.0.1", 1)),
-        ("::1", ("::1", 21)),
-        ("[::1]", ("::1", 21)),
-        ("[::1]:2121", ("::1", 2121)),
-    ],
-)
-def test_a_place_is_a_host_and_perhaps_a_port(text, place):
-    assert _place(text, 21) == place
 
 
 @pytest.mark.parametrize("text", ["", ":21", "a:0", "a:65536", "a:b", "a:", "[]:21"])
