@@ -414,6 +414,7 @@ class ControlChannel(Protocol):
         """Answer AUTH's 234 with deeds: what came in clear behind it is dropped: plaintext injection (CVE-2011-0411)."""
         self._reader.clear()
         self._waiting.clear()
+        self._stop_farewell()  # of a TLS before, that REIN has taken off
         if self.session is not None and not self._is_lost:
             self._begin_tls(self.session, lambda: None)
 
@@ -457,7 +458,7 @@ class ControlChannel(Protocol):
         return data
 
     def _fail_tls(self, session: Session, layer: TLSLayer, reason: str) -> None:
-        if session.peer.tls is None and not session.protection.was_cleared:
+        if session.peer.tls is None and not layer.is_leaving:
             session.publish(HandshakeFailed(peer=session.peer, reason=reason))
         else:
             self._log.warn("[{session}] TLS broke: {reason}", session=session.peer.session, reason=reason)

@@ -210,6 +210,12 @@ class Session:
             self.choose_host(None)
         self.is_host_named = False
 
+    def forget_tls(self) -> None:
+        """TLS is taken off the control connection for good: what it has chosen, the host by SNI included, goes with it (REIN, RFC 4217 13)."""
+        self.protection = Protection()
+        self.peer = self.peer._replace(tls=None)
+        self.choose_host(None)
+
     # Login.
 
     @property

@@ -111,10 +111,19 @@ def test_active_data_connection_that_resumes_is_served(strict_guest: Guest, file
         assert wire.reply().code == 226
 
 
-def test_resumption_outlasts_rein_and_another_login(strict_guest: Guest, file: str) -> None:
+def test_resumption_outlasts_another_login(strict_guest: Guest, file: str) -> None:
+    with SecureWire.of(strict_guest) as wire:
+        assert wire.fetch(file) == CONTENT
+        wire.log_in(strict_guest)
+        assert wire.fetch(file) == CONTENT
+
+
+def test_after_rein_data_connections_resume_the_tls_that_is_begun_then(strict_guest: Guest, file: str) -> None:
     with SecureWire.of(strict_guest) as wire:
         assert wire.fetch(file) == CONTENT
         assert wire.ask("REIN").code == 220
+        wire.control = wire.tls.unwrap()
+        wire.begin_tls()
         wire.log_in(strict_guest)
         assert wire.fetch(file) == CONTENT
 

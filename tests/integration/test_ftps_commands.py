@@ -182,10 +182,21 @@ def test_prot_c_drops_a_port_on_which_tls_may_have_begun(secure: SecureWire) -> 
     assert Wire.fetch(secure, "RETR file") == CONTENT
 
 
-def test_rein_keeps_tls_and_forgets_prot(secure: SecureWire, secure_guest: Guest) -> None:
+def test_rein_takes_tls_off_and_it_can_be_begun_again(secure: SecureWire, secure_guest: Guest) -> None:
     assert secure.ask("REIN").code == 220
-    assert secure.asks("PROT P", f"USER {secure_guest.name}", f"PASS {PASSWORD}") == [503, 331, 230]
-    assert Wire.fetch(secure, "RETR file") == CONTENT
+    secure.control = secure.tls.unwrap()
+    assert secure.asks("NOOP", "PROT P") == [200, 503]
+    secure.begin_tls()
+    secure.log_in(secure_guest)
+    assert secure.fetch("RETR file") == CONTENT
+
+
+def test_implicit_tls_outlasts_rein(secure_server: ConfiguredServer, secure_guest: Guest) -> None:
+    (secure_guest.home / "file").write_bytes(CONTENT)
+    guest = secure_guest._replace(host="127.0.0.2", port=secure_server.ports["127.0.0.2"])
+    with SecureWire.implicit(guest) as wire:
+        assert wire.asks("REIN", f"USER {guest.name}", f"PASS {PASSWORD}") == [220, 331, 230]
+        assert wire.fetch("RETR file") == CONTENT
 
 
 def test_implicit_sessions_begin_at_prot_p(secure_server: ConfiguredServer, secure_guest: Guest) -> None:

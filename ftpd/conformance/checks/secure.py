@@ -172,6 +172,22 @@ def what_is_said_in_clear_behind_auth_is_dropped(probe: Probe) -> None:
     demand(probe.is_quiet(), f"NOOP gets two answers, the first of which, {code}, is the injected command's, under TLS")
 
 
+@check(4217, "13", start=Start.OWN)
+def rein_takes_tls_off(probe: Probe) -> None:
+    """REIN under TLS clears it: the control connection goes on in clear."""
+    if probe.target.tls != "explicit":
+        lacking("this run has no TLS that AUTH began (--tls explicit)")
+    heard = probe.offered("REIN")
+    if heard.code >= 400:
+        lacking(f"REIN is answered by {heard.code}")
+    try:
+        probe.control.stop_tls()
+    except Broken as error:
+        demand(False, f"TLS stays after REIN: {error}")
+    code = probe.final("NOOP").code
+    demand(code < 500, f"NOOP in clear is answered by {code}")
+
+
 @check(4217, "9", start=Start.OWN, writes=True)
 def a_private_data_connection(probe: Probe) -> None:
     """After PROT P the data connection is under TLS, and the file is whole."""

@@ -77,13 +77,12 @@ async def acct(session: Session, account: str) -> Reply:
     return Reply(202, "No account is needed.")
 
 
-@command("REIN", takes=nothing, rfc="RFC 959 4.1.1")
+@command("REIN", takes=nothing, rfc="RFC 959 4.1.1, RFC 4217 13")
 async def rein(session: Session, _: None) -> Reply:
-    """Start over as after connecting, but for TLS, which stays on the control connection.
-
-    RFC 4217 13 has it taken off.  Whoever sends REIN is about to log in anew, and a password must not go out in clear for that.
-    """
+    """Start over as after connecting; TLS that AUTH has put on the control connection is taken off, and what is implicit stays."""
     leave(session)
+    if session.peer.tls is not None and not session.factory.is_implicit and session.channel.take_off_tls():
+        session.forget_tls()
     session.forget_host()
     session.reset_parameters()
     return Reply(220, session.greeting)

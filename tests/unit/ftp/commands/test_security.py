@@ -189,10 +189,26 @@ class TestSizeAndLevel:
     def test_prot_p_is_534_where_it_is_off(self):
         protected(settings=rules(data="off")).says("PBSZ 0").hears(200).says("PROT P").hears(534)
 
-    def test_rein_goes_back_to_what_auth_left(self):
+    def test_rein_takes_tls_off(self):
         dialogue = protected("ann").says("PBSZ 0").hears(200).says("PROT P").hears(200).says("REIN").hears(220)
         assert (dialogue.session.protection.has_size, dialogue.session.protection.is_private) == (False, False)
-        dialogue.says("PROT P").hears(503)
+        dialogue.says_end().says("PROT P").hears(503)
+        assert dialogue.transport.writes[-1].startswith(b"503 ")
+        assert dialogue.session.peer.tls is None
+
+    def test_after_rein_tls_can_be_begun_again(self):
+        dialogue = protected("ann").says("REIN").hears(220).says_end().says("AUTH TLS").hears(234).shakes_hands()
+        dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("PBSZ 0").hears(200).says("PROT P").hears(200)
+
+    def test_the_end_of_a_tls_that_rein_has_taken_off_does_not_come_into_the_next(self):
+        dialogue = protected("ann").says("REIN").hears(220)
+        dialogue.tls = None
+        dialogue.injected(b"AUTH TLS\r\n").hears(234).shakes_hands().waits(1).says("NOOP").hears(200)
+
+    def test_after_rein_a_password_in_clear_from_afar_is_refused(self):
+        dialogue = Dialogue(contexts=MemoryContexts(), address="192.0.2.7", local_address="192.0.2.1").hears(220)
+        dialogue.says("AUTH TLS").hears(234).shakes_hands().says("USER ann").hears(331).says("PASS secret").hears(230)
+        dialogue.says("REIN").hears(220).says_end().says("USER ann").hears(530)
 
     def test_rein_keeps_what_is_implicit(self):
         dialogue = Dialogue(contexts=MemoryContexts(), is_implicit=True).shakes_hands().hears(220)
