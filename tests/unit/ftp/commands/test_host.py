@@ -95,7 +95,7 @@ class TestWithTLS:
 
     @pytest.mark.parametrize("other", [A, "127.0.0.1"])
     def test_host_may_not_say_another_name_than_sni(self, other):
-        protected(B).says(f"HOST {other}").hears(504, "TLS was begun with another host name.").says("REIN").hears(220, "B ready.")
+        protected(B).says(f"HOST {other}").hears(504, "TLS was begun with another host name.")
 
     def test_host_may_not_name_a_virtual_host_where_sni_means_the_server_itself(self):
         protected("c.example.com").says(f"HOST {A}").hears(504)
@@ -103,14 +103,18 @@ class TestWithTLS:
     def test_without_sni_host_chooses(self):
         protected().says(f"HOST {B}").hears(220, "B ready.").says("REIN").hears(220, "ftpd ready.")
 
-    def test_rein_keeps_what_sni_has_said(self):
-        protected(B).says(f"HOST {B}").hears(220).says("REIN").hears(220, "B ready.")
+    def test_rein_forgets_what_sni_has_said_since_tls_goes_with_it(self):
+        protected(B).says(f"HOST {B}").hears(220).says("REIN").hears(220, "ftpd ready.")
+
+    def test_rein_keeps_what_the_sni_of_implicit_tls_has_said(self):
+        dialogue = Dialogue(server=served(contexts=MemoryContexts(), is_implicit=True)).shakes_hands(B).hears(220, "B ready.")
+        dialogue.says(f"HOST {B}").hears(220).says("REIN").hears(220, "B ready.")
 
     def test_host_before_auth_chooses_the_context(self):
         dialogue = (
             Dialogue(server=served(contexts=MemoryContexts())).hears(220).says(f"HOST {B}").hears(220).says("AUTH TLS").hears(234)
         )
-        assert dialogue.shakes_hands(B).says("REIN").hears(220, "B ready.").server.factory.contexts.hosts == [B]
+        assert dialogue.shakes_hands(B).says("PWD").hears(530).server.factory.contexts.hosts == [B]
 
     @pytest.mark.parametrize("other", [A, "c.example.com"])
     def test_sni_that_contradicts_an_earlier_host_is_421_and_a_close(self, other):
