@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialogue"]
 
 _PRODUCER_LIMIT: Final = 64 * 1024  # bytes unread before a transport asks for a pause, as Twisted's does
+_TELNET_ANSWERS: Final = re.compile(rb"\A(?:\xff[\xfc\xfe].)+", re.DOTALL)  # WONT and DONT, before the reply that they come with
 _FIRST_LINE: Final = re.compile(r"([1-6][0-9]{2})([ -])(.*)", re.DOTALL)
 
 
@@ -319,7 +320,7 @@ class Dialogue:
             self._unsent += self.tls.outgoing()
         *lines, self._unparsed = (self._unparsed + data).split(b"\r\n")
         for line in lines:
-            self._hear_line(line.decode("utf-8", "surrogateescape"))
+            self._hear_line(_TELNET_ANSWERS.sub(b"", line).decode("utf-8", "surrogateescape"))
 
     def _hear_line(self, line: str) -> None:
         self._transcript.append(f"S: {line}")

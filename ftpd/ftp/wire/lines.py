@@ -23,7 +23,7 @@ TOO_LONG: Final = TooLong.TOO_LONG
 
 # RFC 854: FF FF is the byte FF, FB to FE take one option byte, F0 to FA stand alone.  FF before anything else is no command: it is the
 # y-diaeresis of a latin-1 client that does not know Telnet.
-_TELNET: Final = re.compile(rb"\xff(?:(\xff)|([\xfb\xfd])(.)|[\xfb-\xfe].?|[\xf0-\xfa])", re.DOTALL)
+_TELNET: Final = re.compile(rb"\xff(?:(\xff)|([\xfb\xfd])([^\r])|[\xfb-\xfe].?|[\xf0-\xfa])", re.DOTALL)
 _REFUSALS: Final = {b"\xfb": b"\xff\xfe", b"\xfd": b"\xff\xfc"}  # WILL is answered by DONT, DO by WONT
 # One whole line without anything special is what nearly always arrives, and is known in one call (tests/bench: noop).
 _PLAIN_LINE: Final = re.compile(rb"[^\n\0\x80-\xff]*\r\n").fullmatch

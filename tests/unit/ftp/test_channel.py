@@ -644,3 +644,7 @@ def test_deaf_client_is_not_answered_without_end_in_tls():
     assert dialogue.transport.producerState == "paused"
     dialogue.reads_again()
     assert dialogue.codes[2:] == [214] * 5000
+
+
+def test_what_is_refused_of_telnet_does_not_hide_the_reply():
+    Dialogue(login="ann").raw(b"\xff\xfd\x06\xff\xfb\x01NOOP\r\nPWD\r\n").hears(200).hears(257)

@@ -183,6 +183,7 @@ def test_the_limit_is_8_kib_unless_told() -> None:
         (b"\xff\xfd\x06", b"\xff\xfc\x06"),  # DO TIMING-MARK, WONT
         (b"\xff\xfb\x01", b"\xff\xfe\x01"),  # WILL ECHO, DONT
         (b"\xff\xfe\x01\xff\xfc\x01", b""),  # DONT and WONT want no answer
+        (b"NOOP\xff\xfb\r\n", b""),  # a line that ends there asks for nothing
         (b"\xff\xff\xfd\x06", b""),  # the byte FF, and no command
         (b"\xff\xfd\x01\xff\xfd\x03", b"\xff\xfc\x01\xff\xfc\x03"),
     ],
