@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket as sockets
 import typing
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -20,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.errors import TooManySessions
-from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, WrongProtocol
+from ftpd.events import LoggedOut, SessionClosed, SessionOpened, SessionRefused, WrongProtocol
 from ftpd.ftp.answer import answer, row_of
 from ftpd.ftp.direct import writer_for
 from ftpd.ftp.errors_to_replies import reply_for
@@ -31,13 +30,11 @@ from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.wire.lines import LineReader, TooLong
 from ftpd.ftp.wire.replies import Reply, encode
 from ftpd.ftp.wire.strangers import protocol_of_bytes, protocol_of_line
-from ftpd.hostnames import canonical_name
-from ftpd.spi import DelayedCall
 
 if TYPE_CHECKING:
+    from ftpd.ftp.cover import Cover
     from ftpd.ftp.factory import FTPFactory
-    from ftpd.ftp.layer import TLSLayer
-    from ftpd.values import Peer, TLSFacts
+    from ftpd.values import Peer
 
 __all__ = ["ControlChannel"]
 
@@ -45,7 +42,6 @@ _MOST_WAITING: Final = 64  # lines; then reading pauses until half of them are a
 _MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
 _READ_BYTES: Final = 8192  # at once: a line's limit.  Twisted's 64 KiB would be 65,536 empty lines for one look at what waits
 _CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
-_FAREWELL_SECONDS: Final = 0.5  # after CCC, for the client to say close_notify first; curl waits for ours
 
 
 class Transport(typing.Protocol):
@@ -70,7 +66,6 @@ class ControlChannel(Protocol):
     """One client's control connection; `session` is None until it was let in and after it is over."""
 
     _log = Logger()
-    _farewell: DelayedCall | None = None  # after CCC
     _dismissal = ""  # what the client was told when it had to go
     factory: FTPFactory
 
@@ -83,7 +78,7 @@ class ControlChannel(Protocol):
         self._aside: Deferred[Reply] | None = None
         self._out: list[bytes] = []
         self._after_reply: list[Callable[[], None]] = []
-        self._layer: TLSLayer | None = None
+        self._cover: Cover | None = None  # TLS
         self._is_working = False
         self._is_abortable = False  # the running command, by ABOR
         self._is_blocked = False  # the client does not read its replies
@@ -115,23 +110,23 @@ class ControlChannel(Protocol):
         self.session.trace = self.factory.traces.begin(self.session)
         if peer.tls is not None and self.factory.needs_own_tls:
             self._log.error("an endpoint does TLS itself, so that data_resumption = required cannot be kept: nobody is served")
-            self._say_last(Reply(421, "This server is not set up right; the operator's log tells more."))
+            self.say_last(Reply(421, "This server is not set up right; the operator's log tells more."))
             return
         if self.factory.events.wants(SessionOpened):
             self.session.publish(SessionOpened(peer=peer))
         if self.factory.is_implicit and self.factory.contexts is not None:
             self.session.protection.begin(self.factory.contexts.for_session(), is_private=self.session.policy.data != "off")
-            self._begin_tls(self.session, self._greet)
+            self._put_on_tls(self.session, self._greet)
         else:
             self._greet()
 
     def dataReceived(self, data: bytes) -> None:
-        layer = self._layer
-        if layer is not None:
-            data = self._uncovered(data)
+        cover = self._cover
+        if cover is not None:
+            data = cover.uncovered(data) if self._closing_since is None else b""
         if data and self._closing_since is None and self.session is not None:
             self._hear(self.session, data)
-        if layer is not None and layer.is_ended and not layer.is_leaving:
+        if cover is not None and cover.is_ended:
             self._close()  # the client is leaving, and what it said before is answered
 
     def _hear(self, session: Session, data: bytes) -> None:
@@ -155,9 +150,8 @@ class ControlChannel(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_lost = True
-        if self._layer is not None:
-            self._stop_farewell()
-            self._layer.close()
+        if self._cover is not None:
+            self._cover.close()
         has_left = self._closing_since is None
         if has_left:
             self._closing_since = self.factory.reactor.seconds()
@@ -177,7 +171,7 @@ class ControlChannel(Protocol):
     def _turn_away(self, peer: Peer, reason: str, reply: Reply) -> None:
         self.factory.events.publish(SessionRefused(peer=peer, reason=reason))
         language = catalogue(self.factory.settings.language)
-        self._say_last(reply if language is None else language.translated(reply))
+        self.say_last(reply if language is None else language.translated(reply))
 
     def _cut_off(self, session: Session, protocol: str) -> None:
         """End a connection that speaks *protocol* before anything of it is taken for a command.
@@ -188,7 +182,7 @@ class ControlChannel(Protocol):
         self._dismissal = reply.text
         session.publish(WrongProtocol(peer=session.peer, protocol=protocol))
         self._waiting.clear()
-        self._say_last(reply)
+        self.say_last(reply)
 
     # What a session may ask.
 
@@ -215,21 +209,27 @@ class ControlChannel(Protocol):
         return self._is_blocked
 
     def close_after_reply(self) -> None:
-        if self._layer is not None:
-            self._write = self._layer.write_last
+        if self._cover is not None:
+            self._write = self._cover.write_last
         self._after_reply.append(self.hang_up)
 
     def put_on_tls(self) -> None:
-        self._after_reply.append(self._put_on_tls)
+        self._after_reply.append(self._begin_tls)
 
     def take_off_tls(self) -> bool:
-        if self._layer is None:
+        if self._cover is None:
             return False
-        self._after_reply.append(partial(self._leave_tls, self._layer))
+        self._after_reply.append(self._cover.leave)
         return True
 
     def after_reply(self, action: Callable[[], None]) -> None:
         self._after_reply.append(action)
+
+    def say_last(self, reply: Reply) -> None:
+        """Send *reply*, and close once it is out."""
+        self.send(reply)
+        self.flush()
+        self.hang_up()
 
     # What the factory asks.
 
@@ -245,9 +245,9 @@ class ControlChannel(Protocol):
         if self.session is not None and self._running is not None:
             self._stop(self.session, stop)
         if self._running is not None:  # a commit that lets nobody cancel it: the reply follows, then the end
-            self._after_reply.append(lambda: self._say_last(reply))
+            self._after_reply.append(lambda: self.say_last(reply))
         else:
-            self._say_last(reply)
+            self.say_last(reply)
 
     def sweep(self, now: float) -> None:
         """Judge the clocks of this connection; called about once a second."""
@@ -410,78 +410,25 @@ class ControlChannel(Protocol):
 
     # TLS.
 
-    def _put_on_tls(self) -> None:
+    def _begin_tls(self) -> None:
         """Answer AUTH's 234 with deeds: what came in clear behind it is dropped: plaintext injection (CVE-2011-0411)."""
         self._reader.clear()
         self._waiting.clear()
-        self._stop_farewell()  # of a TLS before, that REIN has taken off
+        if self._cover is not None:  # REIN has taken it off, and the client has not said its end
+            self._cover.close()
         if self.session is not None and not self._is_lost:
-            self._begin_tls(self.session, lambda: None)
+            self._put_on_tls(self.session, lambda: None)
 
-    def _begin_tls(self, session: Session, then: Callable[[], None]) -> None:
-        from ftpd.ftp.layer import TLSLayer  # with OpenSSL: not for sessions in clear
-        from ftpd.transfer.tunnel import Tunnel
+    def _put_on_tls(self, session: Session, established: Callable[[], None]) -> None:
+        from ftpd.ftp.cover import Cover  # with OpenSSL: not for sessions in clear
 
-        def established(facts: TLSFacts) -> None:
-            session.peer = session.peer._replace(tls=facts)
-            if session.trace is not None:
-                session.trace.protected(facts)
-            if self._agree_on_host(session, facts.server_name):
-                then()
+        self._cover = Cover(self, session, self._send, established)
+        self._write = self._cover.write
 
-        self._layer = TLSLayer(Tunnel(session.protection.context), self._send, established)
-        self._write = self._layer.write
-
-    def _agree_on_host(self, session: Session, server_name: str) -> bool:
-        """Let SNI choose the virtual host; one that HOST has chosen before has to be the same (RFC 7151 4)."""
-        if not server_name:
-            return True
-        virtual = self.factory.hosts.get(canonical_name(server_name))
-        if session.is_host_named and virtual is not session.host:
-            self._say_last(Reply(421, "TLS was begun with another name than HOST has named; closing."))
-            return False
-        session.choose_host(virtual)
-        return True
-
-    def _uncovered(self, wire: bytes) -> bytes:
-        """Return what *wire* says in clear; where it breaks TLS, tell the operator and close."""
-        layer, session = self._layer, self.session
-        if layer is None or session is None or self._closing_since is not None:
-            return b""
-        try:
-            data = layer.received(wire)
-        except ConnectionError as error:
-            self._fail_tls(session, layer, str(error))
-            return b""
-        if layer.is_ended and layer.is_leaving:
-            self._take_off_tls(layer)
-        return data
-
-    def _fail_tls(self, session: Session, layer: TLSLayer, reason: str) -> None:
-        if session.peer.tls is None and not layer.is_leaving:
-            session.publish(HandshakeFailed(peer=session.peer, reason=reason))
-        else:
-            self._log.warn("[{session}] TLS broke: {reason}", session=session.peer.session, reason=reason)
-        if layer.speaks_tls:
-            self.hang_up()
-        else:
-            self._say_last(Reply(421, "TLS is spoken here now; closing."))
-
-    def _leave_tls(self, layer: TLSLayer) -> None:
-        layer.leave()
-        self._farewell = self.factory.reactor.callLater(_FAREWELL_SECONDS, layer.say_end)
-
-    def _take_off_tls(self, layer: TLSLayer) -> None:
-        """The client has said close_notify, or speaks in clear already: the connection goes on in clear (CCC)."""
-        self._stop_farewell()
-        layer.close()
-        self._layer = None
+    def uncover(self) -> None:
+        """Go on in clear."""
+        self._cover = None
         self._write = self._send
-
-    def _stop_farewell(self) -> None:
-        farewell, self._farewell = self._farewell, None
-        if farewell is not None and farewell.active():
-            farewell.cancel()
 
     # Bytes.
 
@@ -489,11 +436,6 @@ class ControlChannel(Protocol):
         session = self.session
         self.send(Reply(220, session.greeting if session is not None else self.factory.greeting()))
         self.flush()
-
-    def _say_last(self, reply: Reply) -> None:
-        self.send(reply)
-        self.flush()
-        self.hang_up()
 
     def _pace_reading(self) -> None:
         """Read no more while much waits, or while the client does not read its replies."""
@@ -528,8 +470,8 @@ class ControlChannel(Protocol):
         """Say no more; a QUIT that waits for the end of a transfer is remembered."""
         if self._closing_since is None:
             self._closing_since = self.factory.reactor.seconds()
-            if self._layer is not None:
-                self._layer.say_end()
+            if self._cover is not None:
+                self._cover.say_end()
             self._line.unregisterProducer()
             self._line.loseConnection()
 

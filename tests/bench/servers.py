@@ -236,17 +236,19 @@ def _await_start(server: Server, log: Path) -> None:
 
 
 def _knock(server: Server) -> None:
-    """Return at once where somebody has the port.
+    """Return where somebody has the port, and greets: the parent of workers has it before they serve.
 
     :raises ConnectionRefusedError: nobody has.
     """
     with socket.socket(type=socket.SOCK_DGRAM if server.shape.has_tftp else socket.SOCK_STREAM) as knocking:
-        knocking.settimeout(_KNOCK_SECONDS)
+        knocking.settimeout(_KNOCK_SECONDS if server.shape.has_tftp else _START_SECONDS)
         knocking.connect(server.address)
         if server.shape.has_tftp:
             knocking.send(_ACKNOWLEDGEMENT)
             with suppress(TimeoutError):  # silence is the answer of who listens
                 knocking.recv(1)
+        else:
+            knocking.recv(1)
 
 
 def _free_port() -> int:
