@@ -86,7 +86,7 @@ class Exchange:
             self.moved += len(data)
         if transferred.is_finished:
             self.fault = f"more than {most} bytes came"
-        else:
+        elif not transferred.is_reset:  # what is still to come is in the way of a reply, unless we close
             self._may_end.wait(max(0.0, self._ends_at - time.monotonic()))
 
     def _limit(self, connection: sockets.socket) -> None:
