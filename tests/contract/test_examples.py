@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +17,9 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from ftpd.errors import NotPermitted, OverQuota
-from ftpd.spi import Store
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.shared import SharedStore
 from ftpd.testing.dialogue import Dialogue
-from ftpd.testing.fakes import InlineThreads
-from ftpd.testing.filesystem_contract import READ_ONLY_TREE, ReadOnlyContract
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLES = CHECKOUT / "docs" / "examples"
@@ -38,49 +34,11 @@ def example(name):
     return module
 
 
-@pytest.mark.parametrize("name", sorted(file.name for file in EXAMPLES.glob("*.py")))
-def test_an_example_is_a_hundred_lines_at_most(name):
-    assert len((EXAMPLES / name).read_text().splitlines()) <= 100
-
-
-# A ZIP archive.
-
-
-def archive(os_path, tree):
-    with zipfile.ZipFile(os_path, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in tree.items():
-            made.writestr(name.removeprefix("/") + ("/" if content is None else ""), content or b"")
-    return zipfile.ZipFile(os_path)
-
-
-class TestZipFiles(ReadOnlyContract):
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> None:
-        self.folder = tmp_path
-
-    def make_store(self) -> Store:
-        opened = archive(self.folder / "tree.zip", READ_ONLY_TREE)
-        return SharedStore(example("zip_files").ZipFiles(opened, InlineThreads()))
-
-
-def zipped(tmp_path, tree):
-    return Dialogue(
-        login="ann", store=SharedStore(example("zip_files").ZipFiles(archive(tmp_path / "a.zip", tree), InlineThreads()))
-    )
-
-
-def test_a_directory_of_which_the_archive_says_nothing_is_there(tmp_path):
-    zipped(tmp_path, {"deep/er/f": b"found"}).says("NLST deep").hears(150).hears(226).data(b"deep/er\r\n")
-
-
-def test_a_damaged_member_is_451_and_not_226(tmp_path):
-    tree = {"f": os.urandom(1000)}
-    archive(tmp_path / "a.zip", tree).close()
-    raw = bytearray((tmp_path / "a.zip").read_bytes())
-    raw[100] ^= 0xFF
-    (tmp_path / "a.zip").write_bytes(raw)
-    files = example("zip_files").ZipFiles(zipfile.ZipFile(tmp_path / "a.zip"), InlineThreads())
-    Dialogue(login="ann", store=SharedStore(files)).says("RETR f").hears(150).hears(451)
+@pytest.mark.parametrize(
+    "file", [*sorted(EXAMPLES.glob("*.py")), CHECKOUT / "plugins" / "zip_archive.py"], ids=lambda file: file.name
+)
+def test_an_example_is_a_hundred_lines_at_most(file):
+    assert len(file.read_text().splitlines()) <= 100
 
 
 # A dictionary.
@@ -236,15 +194,6 @@ def fetched(client, name):
     pieces = []
     client.retrbinary(f"RETR {name}", pieces.append)
     return b"".join(pieces)
-
-
-def test_the_zip_example_runs(tmp_path):
-    content = os.urandom(100_000) * 3
-    archive(tmp_path / "a.zip", {"d/f": content}).close()
-    with running("zip_files.py", str(tmp_path / "a.zip")) as (_, client):
-        assert fetched(client, "d/f") == content
-        with pytest.raises(ftplib.error_perm, match=r"550 .*An archive cannot be changed"):
-            client.mkd("new")
 
 
 def test_the_dictionary_example_runs():

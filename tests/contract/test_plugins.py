@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import tomllib
 import zipfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.epollreactor import EPollReactor
 from zope.interface.verify import verifyObject
 
@@ -189,70 +186,6 @@ def test_what_is_no_archive_is_a_config_error(tmp_path: Path) -> None:
     for name in ("text.zip", "missing.zip"):
         with pytest.raises(ConfigError, match=r"^archive: cannot be read: "):
             open_zip(tmp_path / name)
-
-
-def test_closing_waits_for_a_cancelled_read(tmp_path: Path) -> None:
-    """A cancelled Deferred does not stop its thread: what it reads from must not be closed meanwhile."""
-    reactor = EPollReactor()  # type: ignore[no-untyped-call]
-    pool = Pool(reactor, "cancelled", 4)
-    store = open_zip(write_archive(tmp_path / "one.zip", {"a": b"x"}), pool)
-    content = HeldContent()
-    store.open_content = lambda member: content
-    file = finish(everything_in(store).open_read(VirtualPath.parse("/a")))
-    reading = Deferred.fromCoroutine(file.read_at(0, 1)).addErrback(lambda failure: failure.trap(CancelledError))
-    assert content.has_begun.wait(30)
-    reading.cancel()
-    closing = Deferred.fromCoroutine(file.close())
-    content.may_end.set()
-    spin(reactor, closing)
-    pool.close()
-    assert content.calls == ["seek", "read", "close"]
-
-
-def test_a_cancelled_read_that_comes_after_the_close_opens_nothing(tmp_path: Path) -> None:
-    threads = LaterThreads()
-    store = open_zip(write_archive(tmp_path / "one.zip", {"a": b"x"}), threads)
-    file = finish(everything_in(store).open_read(VirtualPath.parse("/a")))
-    reading = Deferred.fromCoroutine(file.read_at(0, 1)).addErrback(lambda failure: failure.trap(CancelledError))
-    reading.cancel()
-    Deferred.fromCoroutine(file.close())
-    store.open_content = None
-    read, close = threads.calls
-    close()
-    assert read() == b""
-
-
-class LaterThreads(InlineThreads):
-    """Threads whose calls the test makes, in any order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Callable[[], Any]] = []
-
-    def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        self.calls.append(partial(function, *args, **kwargs))
-        return Deferred()
-
-
-class HeldContent:
-    """A member whose `read` lasts until the test lets it end."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.has_begun = threading.Event()
-        self.may_end = threading.Event()
-
-    def seek(self, offset: int) -> None:
-        self.calls.append("seek")
-
-    def read(self, length: int) -> bytes:
-        self.has_begun.set()
-        assert self.may_end.wait(30)
-        self.calls.append("read")
-        return b""
-
-    def close(self) -> None:
-        self.calls.append("close")
 
 
 # The login source.

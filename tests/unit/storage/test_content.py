@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import io
+import threading
 import zlib
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import IntegrityLost, Unsupported
 from ftpd.paths import VirtualPath
 from ftpd.storage.content import Content, Entries, Gathering, OpenedContent
-from ftpd.testing.fakes import InlineThreads, finish
+from ftpd.testing.fakes import InlineThreads, finish, spin
+from ftpd.threads import Pool
 from ftpd.values import FileInfo, FileKind
 
 PATH = VirtualPath.parse("/f")
@@ -63,6 +66,43 @@ def test_a_read_that_comes_to_its_thread_after_the_close_begins_nothing():
     file = opened(lambda: pytest.fail("begun"))
     file._close()
     assert finish(file.read_at(0, 1)) == b""
+
+
+def test_closing_waits_for_a_cancelled_read():
+    """A cancelled Deferred does not stop its thread: what it reads from must not be closed meanwhile."""
+    reactor = EPollReactor()
+    pool = Pool(reactor, "cancelled", 4)
+    held = HeldContent()
+    file = OpenedContent(PATH, INFO, lambda: held, pool, end=HeldContent.close)
+    reading = Deferred.fromCoroutine(file.read_at(0, 1)).addErrback(lambda failure: failure.trap(CancelledError))
+    assert held.has_begun.wait(30)
+    reading.cancel()
+    closing = Deferred.fromCoroutine(file.close())
+    held.may_end.set()
+    spin(reactor, closing)
+    pool.close()
+    assert held.calls == ["seek", "read", "close"]
+
+
+class HeldContent:
+    """A file object whose `read` lasts until the test lets it end."""
+
+    def __init__(self):
+        self.calls = []
+        self.has_begun = threading.Event()
+        self.may_end = threading.Event()
+
+    def seek(self, offset):
+        self.calls.append("seek")
+
+    def read(self, length):
+        self.has_begun.set()
+        assert self.may_end.wait(30)
+        self.calls.append("read")
+        return b""
+
+    def close(self):
+        self.calls.append("close")
 
 
 def test_damage_is_integrity_lost_and_anything_else_is_what_it_is():
