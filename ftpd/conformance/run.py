@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import Final
 
 from ftpd.conformance.check import Check, Start
+from ftpd.conformance.conversation import Ledger
 from ftpd.conformance.finding import Finding, Lacking, Remarkable, Unclear, Verdict, Violated
-from ftpd.conformance.probe import Ledger, Probe
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.target import Target
 
 __all__ = ["FIXTURE", "TEXT", "judge"]

@@ -6,8 +6,9 @@ import re
 import time
 
 from ftpd.conformance.check import Start, check
+from ftpd.conformance.conversation import is_unknown, shown
 from ftpd.conformance.finding import Violated, demand, lacking, remark
-from ftpd.conformance.probe import Probe, is_unknown, shown
+from ftpd.conformance.probe import Probe
 
 _LONG_LINE = 20_000  # bytes: more than any path (PATH_MAX is 4096)
 _IAC_IP_DM = b"\xff\xf4\xff\xf2"  # Interrupt Process and Data Mark, as lftp 4.9.2 sends them in line

@@ -7,8 +7,9 @@ import socket
 from itertools import pairwise
 
 from ftpd.conformance.check import Start, check
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import Violated, demand, lacking, remark, unclear
-from ftpd.conformance.probe import Probe, shown
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import FIXTURE, TEXT
 from ftpd.dialogue import Broken, Heard, announced, port_line
 

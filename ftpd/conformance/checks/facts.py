@@ -8,8 +8,9 @@ import time
 from typing import Final
 
 from ftpd.conformance.check import Start, check
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import demand, lacking, remark
-from ftpd.conformance.probe import Probe, shown
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import FIXTURE, TEXT
 
 _TIME: Final = re.compile(r"[0-9]{14}(\.[0-9]+)?")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from ftpd.conformance.check import Start, check
+from ftpd.conformance.conversation import is_unknown, shown
 from ftpd.conformance.finding import demand, lacking, remark
-from ftpd.conformance.probe import Probe, is_unknown, shown
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import FIXTURE
 
 _BASIC = frozenset(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ftpd.conformance.check import check
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import demand, remark
-from ftpd.conformance.probe import Probe, shown
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import FIXTURE
 
 

@@ -6,8 +6,9 @@ import re
 
 from ftpd.conformance.check import Start, check
 from ftpd.conformance.checks.features import rows
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import demand, lacking, remark
-from ftpd.conformance.probe import Probe, shown
+from ftpd.conformance.probe import Probe
 
 _NAME = "r\u00e9sum\u00e9-\u65e5\u672c"
 

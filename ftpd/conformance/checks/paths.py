@@ -6,8 +6,9 @@ import re
 
 from ftpd.conformance.check import check
 from ftpd.conformance.checks.features import rows
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import Violated, demand, lacking, remark
-from ftpd.conformance.probe import Probe, shown
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import FIXTURE
 from ftpd.dialogue import Heard
 

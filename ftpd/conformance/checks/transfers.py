@@ -6,8 +6,9 @@ import re
 import time
 
 from ftpd.conformance.check import Start, check
+from ftpd.conformance.conversation import shown
 from ftpd.conformance.finding import Unclear, demand, lacking, remark, unclear
-from ftpd.conformance.probe import Probe, passive_verb, shown
+from ftpd.conformance.probe import Probe, passive_verb
 from ftpd.conformance.run import FIXTURE, TEXT
 from ftpd.dialogue import Broken, Heard, connect
 

@@ -23,8 +23,9 @@ from ftpd.conformance.checks import (
     replies,
     restart,
 )
+from ftpd.conformance.conversation import Ledger
 from ftpd.conformance.finding import Remarkable, Verdict, Violated
-from ftpd.conformance.probe import Ledger, Probe
+from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import judge
 from tests.unit.conformance.scripted import USUAL, scripted, target
 
