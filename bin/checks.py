@@ -25,6 +25,8 @@ CLIENTS = {
     "tnftp": "tnftp",
     "wget": "wget",
     "rclone": "rclone",
+    "corelist": "perl",  # with Net::FTP, which perl-base has not
+    "/usr/share/perl5/IO/Socket/SSL.pm": "libio-socket-ssl-perl",
     "ip": "iproute2",
     "openssl": "openssl",
     "systemd-analyze": "systemd",

@@ -33,6 +33,7 @@ class LongFormat:
     __slots__ = ("_dates", "_newest_recent", "_oldest_recent", "_to_calendar", "_writers")
 
     from_name: Final = None
+    tells_creation: Final = False
 
     def __init__(self, now: float, *, in_local_time: bool = False) -> None:
         self._to_calendar = time.localtime if in_local_time else time.gmtime
@@ -42,7 +43,7 @@ class LongFormat:
         self._writers: dict[tuple[str, int, int, str, str], Callable[[str, int, int], str]] = {}
 
     def row(self, info: FileInfo) -> str:
-        name, kind, size, modified_ns, mode, links, owner, group, _, target = info
+        name, kind, size, modified_ns, mode, links, owner, group, _, target, _ = info
         # Not the kind itself in the key: an enum member's hash is computed in Python.
         letter = "-" if kind is FileKind.FILE else "d" if kind is FileKind.DIRECTORY else _LETTERS[kind]
         key = (letter, mode, links, owner, group)

@@ -40,6 +40,7 @@ __all__ = [
     "DataConnection",
     "DataPort",
     "DataPorts",
+    "DatedFilesystem",
     "DelayedCall",
     "Directory",
     "EnteredFilesystem",
@@ -93,6 +94,10 @@ class RowFormat(Protocol):
     """
 
     def row(self, info: FileInfo) -> str: ...
+
+    @property
+    def tells_creation(self) -> bool:
+        """Whether rows tell `FileInfo.created_ns`, so that a store looks for it that has to: nobody else pays for that."""
 
     @property
     def from_name(self) -> Callable[[str], str] | None:
@@ -215,7 +220,9 @@ class Filesystem(Protocol):
     async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
         """Give *old* the name *new*, replacing a file there as POSIX does."""
 
-    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None: ...
+    async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
+        """Make all *changes* or none; what this store cannot change is `Unsupported`."""
+
     async def close(self) -> None:
         """The session ended: free what is held for it, without waiting for a hung disk; may be called twice."""
 
@@ -226,6 +233,17 @@ class EnteredFilesystem(Protocol):
 
     async def enter(self, path: VirtualPath) -> None:
         """Return where the directory *path* may be entered; raises where it may not."""
+
+
+@runtime_checkable
+class DatedFilesystem(Filesystem, Protocol):
+    """A filesystem that has to look further to tell when a file was created than `stat` and `next_batch` look.
+
+    Its :class:`RowDirectory` does so for a format that `tells_creation`.
+    """
+
+    async def created_ns(self, path: VirtualPath) -> int | None:
+        """Return when *path*, followed as by `stat`, was created, nanoseconds since the epoch; None where nobody knows.  Raises what `stat` raises."""
 
 
 @runtime_checkable
@@ -329,7 +347,7 @@ class Accounts(Protocol):
 class State(Protocol):
     """What the sessions of one server have in common, however many processes and machines serve it; each worker opens it for itself.
 
-    A login awaits it, a transfer never does.  Times are seconds since the epoch.  Whatever `async` calls raise beside what they say is
+    A login awaits it, a transfer never does.  Times are seconds of the worker's reactor.  Whatever `async` calls raise beside what they say is
     `Unavailable`: nobody can tell now.
     """
 

@@ -51,7 +51,8 @@ class FileInfo(NamedTuple):
 
     A NamedTuple, not an attrs class: a listing makes 100,000 of them, and a tuple is made in a third of the time
     (tests/bench: listing).  `mode` is the permission bits only.  `unique` tells two names of one file apart from two files
-    ("" = the store cannot say); `target` is the text of a symbolic link.
+    ("" = the store cannot say); `target` is the text of a symbolic link.  `created_ns`, nanoseconds since the epoch, is None where
+    nobody knows, and where a store would have to look for that alone: `spi.DatedFilesystem` is then asked.
     """
 
     name: str
@@ -64,6 +65,7 @@ class FileInfo(NamedTuple):
     group: str = "ftp"
     unique: str = ""
     target: str | None = None
+    created_ns: int | None = None
 
     @property
     def modified(self) -> int:
@@ -80,6 +82,7 @@ class Attributes:
     accessed_ns: int | None = None
     owner: int | None = None
     group: int | None = None
+    created_ns: int | None = None
 
 
 class WriteMode(enum.Enum):
@@ -110,6 +113,8 @@ class Ability(enum.Flag):
     TIMES = enum.auto()
     RESUME = enum.auto()
     STAGING = enum.auto()  # a file that is being replaced stands untouched until the new one is whole
+    CREATION_TOLD = enum.auto()  # when files were created, by `FileInfo.created_ns` or `spi.DatedFilesystem`
+    CREATION_SET = enum.auto()  # a time of creation that is set is kept, and told from then on
 
 
 class Permission(enum.Flag):
@@ -277,7 +282,7 @@ class Place:
 
 @attrs.frozen
 class Failures:
-    """Failed logins of one address: how many within the window, and until when it is banned, in seconds since the epoch; 0.0: it is not."""
+    """Failed logins of one address: how many within the window, and until when it is banned, in the reactor's seconds; 0.0: it is not."""
 
     count: int
     banned_until: float = 0.0

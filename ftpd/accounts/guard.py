@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota, Unsupported
 from ftpd.paths import VirtualPath
 from ftpd.spi import (
+    DatedFilesystem,
     Directory,
     EnteredFilesystem,
     Filesystem,
@@ -94,6 +95,13 @@ class Guard:
         if not self._allowed(path) & (_LIST | _READ) and (path.is_root or not self._allowed(path.parent) & _LIST):
             raise _denied(path, _LIST)
         return await self._files.stat(path)
+
+    async def stat_dated(self, path: VirtualPath) -> FileInfo:
+        """As `stat`, and tell when *path* was created where anybody knows: for that a store may have to look once more."""
+        info = await self.stat(path)
+        if info.created_ns is None and isinstance(self._files, DatedFilesystem):
+            return info._replace(created_ns=await self._files.created_ns(path))
+        return info
 
     async def enter(self, path: VirtualPath) -> None:
         """Raise what keeps this account out of the directory *path*; where `stat` shows one, only the store can have something to add."""

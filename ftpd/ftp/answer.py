@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from ftpd.errors import BadParameter, NotLoggedIn, NotOffered, UnknownCommand
+from ftpd.errors import BadArgument, BadParameter, NotLoggedIn, NotOffered, UnknownCommand
 from ftpd.ftp.command import Command, names_of
 from ftpd.ftp.devices import NO_DEVICE
 from ftpd.ftp.errors_to_replies import reply_for
@@ -83,6 +83,8 @@ async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
 def _unknown(session: Session, verb: bytes) -> Exception:
     if verb in session.factory.known_verbs:
         return NotOffered("Command not served here")
+    if verb == b"SITE ":
+        return BadArgument("SITE needs a command; SITE HELP lists them")
     if verb.startswith(b"SITE "):
         return BadParameter("SITE command not known; SITE HELP lists them")
     return UnknownCommand("Command not recognised; HELP lists those that are")

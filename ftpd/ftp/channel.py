@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -27,6 +28,7 @@ from ftpd.ftp.languages import catalogue
 from ftpd.ftp.session import Session
 from ftpd.ftp.states import Stop
 from ftpd.ftp.tolerance import Tolerance
+from ftpd.ftp.unread import has_unread
 from ftpd.ftp.wire.lines import LineReader, TooLong
 from ftpd.ftp.wire.replies import Reply, encode
 from ftpd.ftp.wire.strangers import protocol_of_bytes, protocol_of_line
@@ -41,6 +43,7 @@ __all__ = ["ControlChannel"]
 _MOST_WAITING: Final = 64  # lines; then reading pauses until half of them are answered
 _MOST_AT_ONCE: Final = 32  # commands of one client in one turn of the reactor
 _READ_BYTES: Final = 8192  # at once: a line's limit.  Twisted's 64 KiB would be 65,536 empty lines for one look at what waits
+_TURNS_TO_READ: Final = 4  # of the reactor: it looks at its clock first, and a Synch's urgent byte ends a read (tcp(7))
 _CLOSE_SECONDS: Final = 10.0  # for a client to take its last reply
 
 
@@ -207,6 +210,12 @@ class ControlChannel(Protocol):
     @property
     def is_backed_up(self) -> bool:
         return self._is_blocked
+
+    async def catch_up(self) -> None:
+        for _ in range(_TURNS_TO_READ):
+            if not has_unread(self.transport):
+                return
+            await deferLater(self.factory.reactor, 0)  # type: ignore[arg-type]  # spi.Reactor is an IReactorTime
 
     def close_after_reply(self) -> None:
         if self._cover is not None:

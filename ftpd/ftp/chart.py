@@ -17,12 +17,13 @@ _HEAD = """\
 
 Generated from `ftpd/ftp/wire/automaton.py` by `python -m ftpd.ftp.chart`.
 
-Which replies each verb may get in each state. A property test drives the server with random sessions and holds every reply against this
-table; `ftpd conformance` judges other servers by the part of it that is the standard's.
+Which replies each verb may get in each state. Property tests drive the server with random sessions and hold every reply against this
+table, in memory and live: over sockets, in clear and in TLS, with real data connections. `ftpd conformance` judges other servers by the
+part of it that is the standard's.
 
 Every command gets exactly one final reply (2yz to 5yz), in the order in which commands came; NOOP, STAT and the other commands that
-`docs/commands.md` marks *beside* are answered during a transfer. 421 and 500 and 501 may answer any command (RFC 959 4.2.2, 5.4).
-Commands that need a login are refused before it.
+`docs/commands.md` marks *beside* are answered during a transfer, and ABOR right behind the transfer that it stops. 421 and 500 and 501 may
+answer any command (RFC 959 4.2.2, 5.4). Commands that need a login are refused before it.
 """
 
 

@@ -111,7 +111,7 @@ class ProtectedPort:
             connection,
             tunnel,
             tolerates_eof=session.policy.tolerates_eof,
-            keeps_tickets_back=self._keeps_tickets_back,
+            keeps_tickets_back=lambda: self._keeps_tickets_back(tunnel),
         )
         try:
             await self._covered.shake_hands(None, must_resume=self._must_resume)
@@ -133,11 +133,13 @@ class ProtectedPort:
         contexts, protection = self._session.factory.contexts, self._session.protection
         return contexts.for_client_role() if self._is_client and contexts is not None else protection.context
 
-    def _keeps_tickets_back(self) -> bool:
-        """Whether the client has heard the 150, so that data follow.  One that sends may go without reading tickets, and its `close` is then
-        a reset that takes the end of the file along; one that receives gets them in a segment with its data.
+    def _keeps_tickets_back(self, tunnel: Tunnel) -> bool:
+        """Whether the client has heard the 150, so that data follow, or has resumed nothing, so that it looks for no tickets.
+
+        One that sends may go without reading them, and its `close` is then a reset that takes the end of the file along (Perl's Net::FTP in
+        passive mode, Go, GnuTLS); one that receives gets them in a segment with its data.
         """
-        return self._is_announced
+        return self._is_announced or not tunnel.is_resumed
 
     @property
     def _must_resume(self) -> bool:

@@ -19,6 +19,7 @@ from ftpd.ftp.digests import digest_of
 from ftpd.ftp.errors_to_replies import reply_for
 from ftpd.ftp.protectedport import ProtectedPort
 from ftpd.ftp.session import Session, Transfer
+from ftpd.ftp.states import Stop
 from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.wire.conversion import Form, incoming, outgoing
 from ftpd.ftp.wire.form import Mode, Representation, Structure
@@ -82,6 +83,8 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     result = await _move(
         session, transfer, words, lambda connection: choose_upload(session.factory.crews, connection, file, wanted)
     )
+    if result.outcome is Outcome.FINISHED:
+        result = await _unless_aborted(session, result)
     result, stored = await _settled(file, result)
     if stored is None:
         return _conclude(session, transfer, result)
@@ -193,6 +196,23 @@ async def _move(session: Session, transfer: Transfer, words: str, choose: Callab
     session.channel.after_reply(connection.close)  # a download's end is sent by its pump, and nobody waits for an upload's
     transfer.pump = choose(connection)
     return await transfer.pump.start()
+
+
+async def _unless_aborted(session: Session, result: TransferResult) -> TransferResult:
+    """Let an ABOR that came before the end of the data count, though that was read first: half a file is not whole because its client gave up.
+
+    Net::FTP and BSD's ftp close the data connection right behind their ABOR.  Whatever else cancels comes too late: the file is here.
+    """
+    transfer = session.transfer
+    session.transfer = None  # what is answered beside a transfer waits now: a SIZE that was sent behind the data is of the new file
+    try:
+        await session.channel.catch_up()
+    except CancelledError:
+        if session.stop is Stop.ABORTED:
+            return attrs.evolve(result, outcome=Outcome.CANCELLED)
+    finally:
+        session.transfer = transfer
+    return result
 
 
 async def _settled(file: WritableFile, result: TransferResult) -> tuple[TransferResult, FileInfo | None]:

@@ -54,7 +54,8 @@ def describer(owners: OwnerNames | None) -> Describe:
         kind = _KINDS.get(mode & _S_IFMT, FileKind.OTHER)
         unique = f"{status.st_dev:x}g{status.st_ino:x}"
         size = status.st_size
-        return make(FileInfo, (name, kind, size, status.st_mtime_ns, mode & 0o7777, status.st_nlink, "ftp", "ftp", unique, target))
+        mode &= 0o7777
+        return make(FileInfo, (name, kind, size, status.st_mtime_ns, mode, status.st_nlink, "ftp", "ftp", unique, target, None))
 
     def named(name: str, status: os.stat_result, target: str | None) -> FileInfo:
         assert owners is not None

@@ -1,4 +1,4 @@
-"""The system calls that Python does not have: openat2 and renameat2.
+"""The system calls that Python does not have: openat2, renameat2 and statx.
 
 Apart from the code that uses them, since ctypes is the one place where a wrong number corrupts memory.  They exist on Linux
 only; elsewhere each says so or falls back.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 import sys
 from typing import Final
 
@@ -18,6 +19,8 @@ __all__ = [
     "RESOLVE_NO_MAGICLINKS",
     "RESOLVE_NO_SYMLINKS",
     "RESOLVE_NO_XDEV",
+    "birth_ns",
+    "has_birth",
     "has_openat2",
     "openat2",
     "rename_exclusive",
@@ -31,6 +34,12 @@ RESOLVE_CACHED: Final = 0x20  # Linux 5.12: EAGAIN where a name is not in memory
 
 _OPENAT2: Final = 437  # the same on every architecture but Alpha: calls from 424 on are numbered alike
 _RENAME_NOREPLACE: Final = 1
+_STATX_BTIME: Final = 0x800
+_AT_SYMLINK_NOFOLLOW: Final = 0x100
+_AT_NO_AUTOMOUNT: Final = 0x800
+_AT_EMPTY_PATH: Final = 0x1000
+_STATX_BYTES: Final = 256  # struct statx, the same on every architecture: what it tells is the first word, the birth stands at 80
+_BIRTH: Final = struct.Struct("=I76xqI")
 _RETRIES: Final = (
     64  # openat2(2): EAGAIN says a rename raced with `..`; a client that renames without pause must not hold the reactor
 )
@@ -97,3 +106,23 @@ def rename_exclusive(directory: int, old: bytes, new: bytes) -> None:
             raise OSError(error, os.strerror(error))
     os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     os.unlink(old, dir_fd=directory)
+
+
+def has_birth() -> bool:
+    """Whether this system tells when files were created (Linux 4.11, glibc 2.28); what a file system knows of it is another question."""
+    return hasattr(_libc, "statx")
+
+
+def birth_ns(directory: int, name: bytes) -> int | None:
+    """Return when *name* in *directory* was created, not following it; with no name, the open file *directory* itself.
+
+    Nanoseconds since the epoch; None where nobody knows.  It may wait for a disk that is a network's.
+    """
+    statx = getattr(_libc, "statx", None)
+    if statx is None:
+        return None
+    found = ctypes.create_string_buffer(_STATX_BYTES)
+    if statx(directory, name, _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | _AT_EMPTY_PATH, _STATX_BTIME, found) != 0:
+        return None
+    told, seconds, nanoseconds = _BIRTH.unpack_from(found)
+    return seconds * 1_000_000_000 + nanoseconds if told & _STATX_BTIME else None

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from ftpd.errors import FileTransferError
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import Directory, EnteredFilesystem, Filesystem, ReadableFile, WritableFile
+from ftpd.spi import DatedFilesystem, Directory, EnteredFilesystem, Filesystem, ReadableFile, WritableFile
 from ftpd.storage.lane import shielded
 from ftpd.values import Ability, Attributes, FileInfo, WriteMode
 
@@ -28,7 +28,7 @@ class Layer:
     """A `spi.Filesystem` over *files*, whose root is *home* there; what leads out of *home* does not exist here.
 
     Files keep their descriptors, so that transfers are as fast as without it.  Optional abilities (links, room left) are not handed on: a
-    subclass that restricts something cannot be passed by them.
+    subclass that restricts something cannot be passed by them.  Times of creation are, of what `stat` shows.
     """
 
     def __init__(self, files: Filesystem, home: VirtualPath = ROOT) -> None:
@@ -48,6 +48,13 @@ class Layer:
         if isinstance(self._files, EnteredFilesystem):
             with self._named_from_here():
                 await self._files.enter(path.under(self._home))
+
+    async def created_ns(self, path: VirtualPath) -> int | None:
+        info = await self.stat(path)  # a subclass may not show what there is below
+        if info.created_ns is not None or not isinstance(self._files, DatedFilesystem):
+            return info.created_ns
+        with self._named_from_here():
+            return await self._files.created_ns(path.under(self._home))
 
     async def open_directory(self, path: VirtualPath) -> Directory:
         with self._named_from_here():

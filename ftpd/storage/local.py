@@ -31,7 +31,7 @@ from ftpd.interfaces import IStoreKind
 from ftpd.paths import ROOT, VirtualPath, decode_name
 from ftpd.schema import ConfigError, FileMode, FilePath, Problem, Seconds, setting
 from ftpd.spi import RemovalRules, StoreThreads
-from ftpd.storage import staging
+from ftpd.storage import creation, staging
 from ftpd.storage.describe import Describe, OwnerNames, describer
 from ftpd.storage.familiar import Familiar
 from ftpd.storage.lane import Descriptor, SlowLane, in_thread
@@ -112,6 +112,10 @@ class LocalStore:
         if owners is not None:
             owners.read(threads)
         self._describe = describer(owners)
+        standard = _IN_PLACE if settings.in_place else _IN_PLACE | Ability.STAGING
+        dated = standard | Ability.CREATION_TOLD if creation.IS_TOLD else standard
+        self._abilities = (dated, dated | Ability.CREATION_SET)
+        self._sets_creation: dict[int, bool] = {}  # by device, of those that were looked at in a thread
         self._sweep = partial(staging.sweep, kept_seconds=settings.partial_lifetime, trusts_locks=devices.is_own)
         self._start_lane = self._slow_lane("root")
         self._top: Root | None = None
@@ -128,8 +132,9 @@ class LocalStore:
             home = await self._opened_home(top, ROOT)
         root = self._root(home.descriptor, home.disk, f"{home.key[0]:x}")
         listed, sweep = self._ground.listed, self._sweep
+        abilities = self._abilities[self._sets_creation.get(home.key[0], creation.IS_TOLD)]
         return LocalFilesystem(
-            root, account, self._settings, self._rules, self._describe, listed, sweep, partial(self._leave, home)
+            root, account, self._settings, self._rules, self._describe, listed, sweep, partial(self._leave, home), abilities
         )
 
     async def sweep(self) -> None:
@@ -164,6 +169,7 @@ class LocalStore:
 
     def _open_top(self) -> tuple[int, Disk | None]:
         number = os.open(self._settings.root, _DIRECTORY | os.O_CLOEXEC)
+        self._sets_creation[os.fstat(number).st_dev] = creation.can_set(number)
         return number, self._ground.devices.disk(number)
 
     def _open_home(self, view: View, home: VirtualPath) -> tuple[int, tuple[int, int], Disk | None]:
@@ -176,6 +182,8 @@ class LocalStore:
             self._make_home(view, home)
             number = view.open(raw, _DIRECTORY)
         status = os.fstat(number)
+        if not view.is_inline and status.st_dev not in self._sets_creation:
+            self._sets_creation[status.st_dev] = creation.can_set(number)
         return number, (status.st_dev, status.st_ino), view.disk(number)
 
     def _make_home(self, view: View, home: VirtualPath) -> None:
@@ -252,9 +260,9 @@ class _Home:
 
 
 class LocalFilesystem:
-    """What one session sees of a :class:`LocalStore`: a `spi.Filesystem` that can also link, measure, and remove trees."""
+    """What one session sees of a :class:`LocalStore`: a `spi.Filesystem` that can also link, measure, date, and remove trees."""
 
-    __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_sweep", "_uploads")
+    __slots__ = ("_describe", "_leave", "_listed", "_root", "_rules", "_settings", "_sweep", "_uploads", "abilities")
 
     def __init__(
         self,
@@ -266,7 +274,9 @@ class LocalFilesystem:
         listed: Familiar,
         sweep: partial[None],
         leave: partial[None],
+        abilities: Ability,
     ) -> None:
+        self.abilities = abilities
         self._root = root
         self._listed = listed
         self._sweep = sweep
@@ -284,13 +294,13 @@ class LocalFilesystem:
             None if settings.file_mode == DEFAULT_FILE_MODE else settings.file_mode,
         )
 
-    @property
-    def abilities(self) -> Ability:
-        return _IN_PLACE if self._settings.in_place else _IN_PLACE | Ability.STAGING
-
     async def stat(self, path: VirtualPath) -> FileInfo:
         """Describe *path*.  A link that leads nowhere, or out of the root, is described itself."""
         return await self._root.call(path, self._stat, self._rules.encode(path), path.name)
+
+    async def created_ns(self, path: VirtualPath) -> int | None:
+        """Return the time that was set, or else the birth; of a kept part, and of a link that leads nowhere, nobody knows."""
+        return await self._root.call(path, self._created_ns, self._rules.encode(path))
 
     async def open_directory(self, path: VirtualPath) -> LocalDirectory:
         number, disk = await self._root.open(path, _close_first, open_directory, self._rules.encode(path))
@@ -413,6 +423,18 @@ class LocalFilesystem:
             raise NotFound
         return self._describe(name, status, None)
 
+    def _created_ns(self, view: View, raw: bytes) -> int | None:
+        view.check_thread()  # an attribute may have a block of its own, and whether that is in memory nobody tells
+        try:
+            number = view.open(raw, O_PATH)
+        except (OSError, FileTransferError):
+            self._stat(view, raw, "")
+            return None
+        try:
+            return creation.created_ns(number)
+        finally:
+            os.close(number)
+
     def _make_directory(self, view: View, raw: bytes, permissions: int | None) -> None:
         with view.place(raw, follows_last=False) as here:
             _make_directory(here.directory, here.name, permissions, self._settings.directory_mode)
@@ -478,6 +500,8 @@ class LocalFilesystem:
         return disk.f_bavail * disk.f_frsize
 
     def _set_attributes(self, view: View, raw: bytes, changes: Attributes) -> None:
+        if changes.created_ns is not None:
+            view.check_thread()  # as `_created_ns`
         # Never a kept part: its time is what it is swept by.
         number = view.open(raw, O_PATH if _HAS_PROC else os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
@@ -495,11 +519,17 @@ def _change(number: int, status: os.stat_result, changes: Attributes) -> None:
     /proc/self/fd/N names the very file that was opened, so that no rename can put another in its place, and needs no right to read it.
     """
     target: str | int = f"/proc/self/fd/{number}" if _HAS_PROC else number
+    attribute = None if changes.created_ns is None else creation.attribute(number)
     try:
+        if changes.created_ns is not None:  # first, as long as the mode lets us write
+            creation.set_created_ns(number, changes.created_ns)
         _apply(target, status, changes)
     except OSError:  # all or nothing, as far as the disk lets us back
         with suppress(OSError):
             _apply(target, status, _as_before(status, changes))
+        with suppress(OSError):
+            if changes.created_ns is not None:
+                creation.put_back(number, attribute)
         raise
 
 

@@ -18,6 +18,7 @@ from typing import Final, Self, TypeVar
 from ftpd.disks import Disk
 from ftpd.paths import VirtualPath, decode_name
 from ftpd.spi import RowFormat
+from ftpd.storage import creation
 from ftpd.storage.describe import Describe
 from ftpd.storage.familiar import Familiar
 from ftpd.storage.lane import Descriptor, Lane
@@ -78,14 +79,16 @@ class LocalDirectory:
         self._growing = _FIRST_ENTRIES
         self._is_first = True
         self._is_described = True
+        self._is_dated = False
         self._is_finished = False
 
     async def next_batch(self) -> Sequence[FileInfo]:
         return await self._next(self._infos, _ENTRIES)
 
     def rows(self, form: RowFormat) -> Callable[[], Awaitable[Sequence[str]]]:
-        write = RowWriter(form, self._info) if form.from_name is None else partial(self._names, form.from_name)
-        self._is_described = form.from_name is None
+        self._is_dated, self._is_described = form.tells_creation, form.from_name is None
+        info = self._dated_info if self._is_dated else self._info
+        write = RowWriter(form, info) if form.from_name is None else partial(self._names, form.from_name)
         return lambda: self._next(write, _LOCAL_ENTRIES if self._lane.is_local else _ENTRIES)
 
     async def close(self) -> None:
@@ -109,7 +112,7 @@ class LocalDirectory:
         """Return what *tell* tells of the next entries: few, so that the client has the first soon, then more and more, for few hops."""
         at_most = min(at_most, self._growing)
         self._growing *= 2
-        if self._is_first and self._lane.is_quick and self._listed.knows(self._directory.number):
+        if self._is_first and self._lane.is_quick and not self._is_dated and self._listed.knows(self._directory.number):
             told = await self._lane.quick(lambda: tell(self._visible(at_most)), holding=self._directory)
         else:
             told = await self._lane.blocking(lambda: tell(self._visible(at_most)), holding=self._directory)
@@ -157,6 +160,10 @@ class LocalDirectory:
             return None
         except OSError:  # a directory that may be read but not searched (r--): the names are all there is to tell
             return FileInfo(name, FileKind.DIRECTORY if entry.is_dir(follow_symlinks=False) else FileKind.OTHER)
+
+    def _dated_info(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
+        info = self._info(name, entry)
+        return info and info._replace(created_ns=creation.created_ns(self._directory.number, os.fsencode(entry.name)))
 
     def _target(self, name: str) -> str:
         return decode_name(os.fsencode(os.readlink(name, dir_fd=self._directory.number)))

@@ -54,20 +54,20 @@ class MemorySettings:
 class _File:
     """The content and attributes of a file; open files hold on to it as to an inode."""
 
-    __slots__ = ("data", "is_being_written", "mode", "modified_ns", "number")
+    __slots__ = ("created_ns", "data", "is_being_written", "mode", "modified_ns", "number")
 
     def __init__(self, number: int, mode: int) -> None:
         self.number = number
         self.data = bytearray()
         self.mode = mode
-        self.modified_ns = time.time_ns()
+        self.created_ns = self.modified_ns = time.time_ns()
         self.is_being_written = False
 
 
 class _Folder:
     """A directory: what is published in it, and the kept parts of cut uploads, by account and name."""
 
-    __slots__ = ("entries", "is_removed", "kept", "mode", "modified_ns", "number")
+    __slots__ = ("created_ns", "entries", "is_removed", "kept", "mode", "modified_ns", "number")
 
     def __init__(self, number: int, mode: int) -> None:
         self.number = number
@@ -75,16 +75,16 @@ class _Folder:
         self.entries: dict[str, _Node] = {}
         self.kept: dict[tuple[str, str], _File] = {}
         self.mode = mode
-        self.modified_ns = time.time_ns()
+        self.created_ns = self.modified_ns = time.time_ns()
 
 
 _Node: TypeAlias = _File | _Folder
 
 
 def _describe(name: str, node: _Node) -> FileInfo:
-    if isinstance(node, _File):
-        return FileInfo(name, FileKind.FILE, len(node.data), node.modified_ns, node.mode, unique=f"m{node.number:x}")
-    return FileInfo(name, FileKind.DIRECTORY, 0, node.modified_ns, node.mode, 2, unique=f"m{node.number:x}")
+    kind, size, links = (FileKind.FILE, len(node.data), 1) if isinstance(node, _File) else (FileKind.DIRECTORY, 0, 2)
+    unique = f"m{node.number:x}"
+    return FileInfo(name, kind, size, node.modified_ns, node.mode, links, unique=unique, created_ns=node.created_ns)
 
 
 class MemoryStore:
@@ -236,7 +236,7 @@ class _MemoryUpload:
 class MemoryFilesystem:
     """A `spi.MeasuredFilesystem`: what one account sees of a :class:`MemoryStore`.  Cut uploads are kept for it, unless it is anonymous."""
 
-    abilities = Ability.MODES | Ability.TIMES | Ability.RESUME | Ability.STAGING
+    abilities = Ability.MODES | Ability.TIMES | Ability.RESUME | Ability.STAGING | Ability.CREATION_TOLD | Ability.CREATION_SET
 
     def __init__(self, store: MemoryStore, top: _Folder, account: Account) -> None:
         self._store = store
@@ -333,7 +333,7 @@ class MemoryFilesystem:
             target.kept[self._account.name, new.name] = kept
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
-        """Change mode and time of the content; there are no owners and no times of reading here."""
+        """Change mode, time of the content and time of creation; there are no owners and no times of reading here."""
         node = self._node(path)
         if changes.owner is not None or changes.group is not None:
             raise Unsupported(path)
@@ -341,6 +341,8 @@ class MemoryFilesystem:
             node.mode = changes.mode & 0o7777
         if changes.modified_ns is not None:
             node.modified_ns = changes.modified_ns
+        if changes.created_ns is not None:
+            node.created_ns = changes.created_ns
 
     async def available_bytes(self, path: VirtualPath) -> int:
         self._folder(path)

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from ftpd.errors import NotADirectory, NotPermitted
 from ftpd.paths import VirtualPath
-from ftpd.spi import Directory, EnteredFilesystem, Filesystem, ReadableFile, RemovalRules, Store, TreeRemoval, WritableFile
+from ftpd.spi import (
+    DatedFilesystem,
+    Directory,
+    EnteredFilesystem,
+    Filesystem,
+    ReadableFile,
+    RemovalRules,
+    Store,
+    TreeRemoval,
+    WritableFile,
+)
 from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, WriteMode
 
 __all__ = ["ReadOnly", "ReadOnlyFilesystem"]
@@ -39,7 +49,7 @@ class ReadOnlyFilesystem:
 
     @property
     def abilities(self) -> Ability:
-        return Ability.NONE
+        return self._files.abilities & Ability.CREATION_TOLD
 
     async def stat(self, path: VirtualPath) -> FileInfo:
         return await self._files.stat(path)
@@ -47,6 +57,9 @@ class ReadOnlyFilesystem:
     async def enter(self, path: VirtualPath) -> None:
         if isinstance(self._files, EnteredFilesystem):
             await self._files.enter(path)
+
+    async def created_ns(self, path: VirtualPath) -> int | None:
+        return await self._files.created_ns(path) if isinstance(self._files, DatedFilesystem) else None
 
     async def open_directory(self, path: VirtualPath) -> Directory:
         return await self._files.open_directory(path)

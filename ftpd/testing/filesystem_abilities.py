@@ -1,4 +1,4 @@
-"""Contracts of what a filesystem may be able to do besides: `spi.LinkingFilesystem`, `MeasuredFilesystem` and `TreeFilesystem`, as tests to inherit.
+"""Contracts of what a filesystem may be able to do besides: links, room left, times of creation, whole trees, as tests to inherit.
 
 Apart from `filesystem_contract`, which every store keeps: who can one of these things inherits its contract as well::
 
@@ -9,19 +9,21 @@ Apart from `filesystem_contract`, which every store keeps: who can one of these 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from ftpd.errors import AlreadyExists, FileTransferError, NotADirectory, NotFound, NotPermitted
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import Filesystem, LinkingFilesystem, MeasuredFilesystem, TreeFilesystem
-from ftpd.values import Ability, FileInfo, FileKind, Removed, WriteMode
+from ftpd.spi import DatedFilesystem, Filesystem, LinkingFilesystem, MeasuredFilesystem, RowFormat, TreeFilesystem
+from ftpd.values import Ability, Attributes, FileInfo, FileKind, Removed, WriteMode
 
-__all__ = ["LinkingContract", "MeasuredContract", "TreeContract"]
+__all__ = ["CreationContract", "LinkingContract", "MeasuredContract", "TreeContract"]
 
 T = TypeVar("T")
+
+_SECOND_NS = 10**9
 
 
 class _Contract:
@@ -33,9 +35,10 @@ class _Contract:
         def ann(self) -> Any: ...
         def run(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
         def open(self, name: str, **facts: Any) -> Filesystem: ...
-        def put(self, text: str, data: bytes) -> FileInfo: ...
+        def put(self, text: str, data: bytes, mode: WriteMode = WriteMode.REPLACE) -> FileInfo: ...
         def get(self, text: str) -> bytes: ...
         def stat(self, text: str) -> FileInfo: ...
+        def rows(self, form: RowFormat, text: str) -> list[str]: ...
         def fails(
             self, error: type[FileTransferError], coroutine: Coroutine[Any, Any, object], names: str | None = None
         ) -> None: ...
@@ -133,6 +136,96 @@ class MeasuredContract(_Contract):
 
     def test_nothing_has_no_room(self) -> None:
         self.fails(NotFound, self.ann.available_bytes(VirtualPath.parse("/none")), "/none")
+
+
+class _Dates:
+    """A `spi.RowFormat`: the name, and when the file was created."""
+
+    from_name: Callable[[str], str] | None = None
+    tells_creation = True
+
+    def row(self, info: FileInfo) -> str:
+        return f"{info.name} {info.created_ns}"
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        return None
+
+
+class CreationContract(_Contract):
+    """`Ability.CREATION_TOLD` and `CREATION_SET`, with `spi.DatedFilesystem` or without."""
+
+    def created(self, text: str, files: Filesystem | None = None) -> int | None:
+        files = files or self.ann
+        told: int | None = self.run(files.stat(VirtualPath.parse(text))).created_ns
+        if told is None and isinstance(files, DatedFilesystem):
+            return self.run(files.created_ns(VirtualPath.parse(text)))
+        return told
+
+    def change(self, text: str, **changes: int) -> None:
+        self.run(self.ann.set_attributes(VirtualPath.parse(text), Attributes(**changes)))
+
+    def test_it_tells_and_keeps_times_of_creation_and_says_so(self) -> None:
+        assert Ability.CREATION_TOLD | Ability.CREATION_SET in self.ann.abilities
+
+    @pytest.mark.parametrize("created_ns", [1_577_934_245_000_000_000, 0, -1, -86_400 * _SECOND_NS, 253_402_300_799 * _SECOND_NS])
+    def test_the_time_that_is_set_is_told(self, created_ns: int) -> None:
+        self.put("/a", b"content")
+        self.change("/a", created_ns=created_ns)
+        told = self.created("/a")
+        assert told is not None
+        assert told // _SECOND_NS == created_ns // _SECOND_NS  # a store may know no fractions
+
+    def test_it_can_be_set_again(self) -> None:
+        self.put("/a", b"content")
+        self.change("/a", created_ns=5 * _SECOND_NS)
+        self.change("/a", created_ns=4 * _SECOND_NS)
+        assert self.created("/a") == 4 * _SECOND_NS
+
+    def test_a_directory_and_the_root_have_one_too(self) -> None:
+        self.directories("/d")
+        self.change("/d", created_ns=5 * _SECOND_NS)
+        self.change("/", created_ns=6 * _SECOND_NS)
+        assert (self.created("/d"), self.created("/")) == (5 * _SECOND_NS, 6 * _SECOND_NS)
+
+    def test_nothing_else_changes(self) -> None:
+        self.put("/a", b"content")
+        self.put("/b", b"content")
+        before, other = self.stat("/a"), self.created("/b")
+        self.change("/a", created_ns=5 * _SECOND_NS)
+        assert self.stat("/a")._replace(created_ns=None) == before._replace(created_ns=None)
+        assert self.created("/b") == other
+
+    def test_it_is_set_together_with_other_attributes(self) -> None:
+        self.put("/a", b"content")
+        self.change("/a", created_ns=5 * _SECOND_NS, modified_ns=6 * _SECOND_NS)
+        assert (self.created("/a"), self.stat("/a").modified) == (5 * _SECOND_NS, 6)
+
+    def test_it_stays_when_the_file_is_renamed_changed_and_appended_to(self) -> None:
+        self.directories("/d")
+        self.put("/a", b"content")
+        self.change("/a", created_ns=5 * _SECOND_NS)
+        self.run(self.ann.rename(VirtualPath.parse("/a"), VirtualPath.parse("/d/b")))
+        self.change("/d/b", modified_ns=6 * _SECOND_NS)
+        self.put("/d/b", b" and more", WriteMode.APPEND)
+        assert (self.created("/d/b"), self.get("/d/b")) == (5 * _SECOND_NS, b"content and more")
+
+    def test_others_are_told_it(self) -> None:
+        self.put("/a", b"content")
+        self.change("/a", created_ns=5 * _SECOND_NS)
+        assert self.created("/a", self.open("bob")) == 5 * _SECOND_NS
+
+    def test_a_listing_that_asks_for_it_tells_it(self) -> None:
+        self.put("/a", b"content")
+        self.directories("/d")
+        self.change("/a", created_ns=5 * _SECOND_NS)
+        self.change("/d", created_ns=6 * _SECOND_NS)
+        assert self.rows(_Dates(), "/") == ["a 5000000000", "d 6000000000"]
+
+    def test_what_is_not_there_has_none(self) -> None:
+        nothing = VirtualPath.parse("/none")
+        self.fails(NotFound, self.ann.set_attributes(nothing, Attributes(created_ns=0)), "/none")
+        if isinstance(self.ann, DatedFilesystem):
+            self.fails(NotFound, self.ann.created_ns(nothing), "/none")
 
 
 class Allowing:

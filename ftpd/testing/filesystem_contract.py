@@ -91,6 +91,7 @@ class _Whole:
     """A `spi.RowFormat` that tells everything of each file."""
 
     from_name: Callable[[str], str] | None = None
+    tells_creation = False
 
     def row(self, info: FileInfo) -> str:
         return repr(info)
@@ -100,13 +101,13 @@ class _Whole:
 
 
 class _Alike(_Whole):
-    """A `spi.RowFormat` that tells everything but `unique` and fractions of seconds."""
+    """A `spi.RowFormat` that tells everything but `unique`, the time of creation and fractions of seconds."""
 
     def row(self, info: FileInfo) -> str:
-        return repr(info._replace(unique="", modified_ns=info.modified * 10**9))
+        return repr(info._replace(unique="", created_ns=None, modified_ns=info.modified * 10**9))
 
     def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
-        likeness = info._replace(unique="")
+        likeness = info._replace(unique="", created_ns=None)
         return lambda name, size, modified: repr(likeness._replace(name=name, size=size, modified_ns=modified * 10**9))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -12,14 +13,14 @@ from twisted.internet.epollreactor import EPollReactor
 from ftpd.paths import VirtualPath
 from ftpd.schema import FilePath
 from ftpd.spi import Store
-from ftpd.storage import kernel
+from ftpd.storage import creation, kernel
 from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly
 from ftpd.storage.resolve import KernelResolver, Resolver, WalkResolver
 from ftpd.storage.tree import PortableRemoval
 from ftpd.testing.fakes import InlineThreads, spin
-from ftpd.testing.filesystem_abilities import Allowing, LinkingContract, MeasuredContract, TreeContract
+from ftpd.testing.filesystem_abilities import Allowing, CreationContract, LinkingContract, MeasuredContract, TreeContract
 from ftpd.testing.filesystem_contract import (
     READ_ONLY_TREE,
     FilesystemContract,
@@ -32,7 +33,15 @@ from ftpd.threads import Pool
 T = TypeVar("T")
 
 
-class TestMemory(KeptPartContract, MeasuredContract):
+def keeps_creation(folder: Path) -> bool:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        return creation.can_set(number)
+    finally:
+        os.close(number)
+
+
+class TestMemory(KeptPartContract, CreationContract, MeasuredContract):
     def make_store(self) -> Store:
         return MemoryStore()
 
@@ -51,8 +60,10 @@ class OnDisk(FilesystemContract):
     settings: ClassVar[dict[str, Any]] = {}
 
     @pytest.fixture(autouse=True)
-    def _root(self, tmp_path: Path) -> None:
+    def _root(self, tmp_path: Path, request: pytest.FixtureRequest) -> None:
         self.root = tmp_path
+        if request.function.__qualname__.startswith(f"{CreationContract.__name__}.") and not keeps_creation(tmp_path):
+            pytest.skip("machine: this disk keeps no attributes of users")
 
     def make_store(self) -> Store:
         return LocalStore(self.make_settings(), InlineThreads(), resolver=self.make_resolver())
@@ -66,12 +77,12 @@ class OnDisk(FilesystemContract):
 
 
 @pytest.mark.skipif(not kernel.has_openat2(), reason="machine: this kernel or sandbox has no openat2")
-class TestLocalByKernel(OnDisk, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalByKernel(OnDisk, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
     def make_resolver(self) -> Resolver:
         return KernelResolver()
 
 
-class TestLocalByWalk(OnDisk, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalByWalk(OnDisk, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
     pass
 
 
@@ -115,11 +126,11 @@ class OnThreads(OnDisk):
         return spin(self.reactor, coroutine)
 
 
-class TestLocalOnThreads(OnThreads, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalOnThreads(OnThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
     settings: ClassVar[dict[str, Any]] = {"durable": "file"}
 
 
-class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
     settings: ClassVar[dict[str, Any]] = {"network_file_system": "yes"}
 
 

@@ -183,6 +183,7 @@ INFOS = st.builds(
     group=TEXTS,
     unique=st.sampled_from(["", "803g1"]),
     target=st.none() | TEXTS,
+    created_ns=st.none() | st.integers(min_value=-(2**70), max_value=2**70),
 )
 
 

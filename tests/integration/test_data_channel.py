@@ -407,6 +407,30 @@ def test_abor_stops_an_upload_and_nothing_is_published(wire: Wire, guest: Guest)
     assert not (guest.home / "file").exists()
 
 
+@pytest.mark.parametrize("size", [0, 4, 10_000_000])
+def test_abor_that_comes_before_the_end_of_an_upload_counts(wire: Wire, guest: Guest, size: int) -> None:
+    """Net::FTP and BSD's ftp say ABOR and close the data connection right behind it; the two reach the server together."""
+    (guest.home / "file").write_bytes(b"old")
+    for _ in range(10):
+        with wire.data() as data:
+            assert wire.ask("STOR file").code == 150
+            data.sendall(bytes(size))
+            wire.send(b"\xff\xf4\xff\xf2ABOR\r\n")
+        assert wire.replies(2) == [426, 226]
+    assert (guest.home / "file").read_bytes() == b"old"
+
+
+def test_command_that_comes_before_the_end_of_an_upload_waits_for_it(wire: Wire, guest: Guest) -> None:
+    for _ in range(10):
+        with wire.data() as data:
+            assert wire.ask("STOR file").code == 150
+            data.sendall(b"content")
+            wire.send("SIZE file\r\nNO")
+        assert wire.replies(2) == [226, 213]
+        assert wire.ask("OP").code == 200
+    assert (guest.home / "file").read_bytes() == b"content"
+
+
 def test_abor_stops_waiting_for_a_data_connection(wire: Wire) -> None:
     wire.passive()
     assert wire.ask("NLST").code == 150

@@ -5,9 +5,11 @@ Apart from the transfers themselves: here the last bytes are what matters.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import ssl
+import termios
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -15,7 +17,7 @@ import pytest
 
 from tests.integration.conftest import Running
 from tests.integration.live import ConfiguredServer, Guest
-from tests.integration.secure_wire import SecureWire
+from tests.integration.secure_wire import SecureWire, end, trusting
 from tests.integration.wire import Wire, connect, reset
 
 CONTENT: Final = os.urandom(100_000)
@@ -53,6 +55,34 @@ def test_upload_that_ends_without_close_notify_is_426_and_not_published(
         assert (secure_guest.home / "file").read_bytes() == b"before"
         assert wire.store("STOR file", b"whole").code == 226
     assert (secure_guest.home / "file").read_bytes() == b"whole"
+
+
+def test_client_that_resumed_nothing_gets_its_tickets_behind_an_upload(secure_guest: Guest) -> None:
+    """Net::FTP in passive mode reads none, and its `close` with tickets unread would be a reset, which takes the end of the file along."""
+    with SecureWire.of(secure_guest) as wire, wire.data() as plain:
+        with trusting().wrap_socket(plain) as data:
+            assert wire.ask("STOR file").code == 150
+            assert not has_unread(data)
+            data.sendall(CONTENT)
+            end(data)
+        assert wire.reply().code == 226
+    assert (secure_guest.home / "file").read_bytes() == CONTENT
+
+
+def test_client_that_resumed_gets_its_ticket_before_an_upload(secure_guest: Guest) -> None:
+    """curl uses each ticket once, and with a small file is gone before one that comes later."""
+    with SecureWire.of(secure_guest) as wire, wire.data() as plain:
+        with wire.secured(plain) as data:
+            assert data.session_reused
+            assert wire.ask("STOR file").code == 150
+            assert has_unread(data)
+            data.sendall(CONTENT)
+            end(data)
+        assert wire.reply().code == 226
+
+
+def has_unread(data: socket.socket) -> bool:
+    return fcntl.ioctl(data, termios.FIONREAD, bytes(4)) != bytes(4)
 
 
 def test_empty_upload_without_close_notify_is_426(secure_guest: Guest) -> None:

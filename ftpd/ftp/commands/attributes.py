@@ -50,6 +50,14 @@ def _number(value: str) -> int:
 
 _MODIFY: Final = _Fact("Modify", "modified_ns", Ability.TIMES, parse_time, lambda info, _: format_time(info.modified_ns))
 _UNIX_MODE: Final = _Fact("UNIX.mode", "mode", Ability.MODES, _mode, lambda info, _: f"{info.mode & 0o7777:04o}")
+_CREATE: Final = _Fact(
+    "Create",
+    "created_ns",
+    Ability.CREATION_SET,
+    parse_time,
+    # what the store cannot read again is told as it was given
+    lambda info, wanted: format_time(wanted if info.created_ns is None else info.created_ns),
+)
 _OWNERS: Final = (
     _Fact("UNIX.group", "group", Ability.MODES, _number, lambda _, number: str(number)),
     _Fact("UNIX.owner", "owner", Ability.MODES, _number, lambda _, number: str(number)),
@@ -63,7 +71,7 @@ class _Changes(NamedTuple):
 
 def _changeable(session: Session) -> tuple[_Fact, ...]:
     """The facts that this login can change here; before a login, those that some may."""
-    facts = (_MODIFY, *(_OWNERS if session.factory.settings.files.change_owners else ()), _UNIX_MODE)
+    facts = (_MODIFY, _CREATE, *(_OWNERS if session.factory.settings.files.change_owners else ()), _UNIX_MODE)
     if not session.is_logged_in:
         return facts
     if not session.files.permits_anywhere(Permission.ATTRIBUTES):
@@ -74,6 +82,10 @@ def _changeable(session: Session) -> tuple[_Fact, ...]:
 def _feature(session: Session) -> str:
     names = "".join(f"{fact.name};" for fact in _changeable(session))
     return f"MFF {names}" if names else ""
+
+
+def _creation_feature(session: Session) -> str:
+    return "MFCT" if session.may(Permission.ATTRIBUTES) and session.can(Ability.CREATION_SET) else ""
 
 
 def _changes(session: Session, argument: str) -> _Changes:
@@ -110,14 +122,18 @@ async def change_attributes(session: Session, path: VirtualPath, changes: Attrib
     await session.files.stat(path)
     await session.files.set_attributes(path, changes)
     session.publish(FileChanged(peer=session.peer, account=session.account_name or "", change="attributes", path=str(path)))
-    return await session.files.stat(path)
+    return await (session.files.stat(path) if changes.created_ns is None else session.files.stat_dated(path))
 
 
-@command("MFCT", takes=text, needs=Needs.LOGIN, rfc="draft-somers-ftp-mfxx 4", syntax="MFCT time path")
+@command("MFCT", takes=text, needs=Needs.LOGIN, rfc="draft-somers-ftp-mfxx 4", syntax="MFCT time path", features=(_creation_feature,))  # fmt: skip
 async def mfct(session: Session, argument: str) -> Reply:
-    """Set when a file was created: 504, for no storage here keeps a time that could be set; so FEAT does not show it."""
+    """Set when a file was created, UTC; the reply tells what the store made of it.  504 where the store of this login keeps no such time."""
     time, _, name = argument.partition(" ")
     if not name:
         raise BadArgument("MFCT takes a time and a path")
-    parse_time(time)
-    raise BadParameter("The time of creation cannot be set here; MFMT sets that of the last change")
+    created_ns = parse_time(time)
+    if not session.can(Ability.CREATION_SET):
+        raise BadParameter("The time of creation cannot be set here; MFMT sets that of the last change")
+    path = session.cwd.join(name)
+    stored = await change_attributes(session, path, Attributes(created_ns=created_ns))
+    return Reply(213, f"{_CREATE.name}={_CREATE.tell(stored, created_ns)}; {path}")

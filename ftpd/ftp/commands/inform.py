@@ -49,9 +49,14 @@ async def help_(session: Session, argument: str) -> Reply:
         shown = [verb for verb in verbs if verb.startswith("SITE ")] if wanted else _top_level(verbs)
         lines = (shown[i : i + _VERBS_PER_LINE] for i in range(0, len(shown), _VERBS_PER_LINE))
         return Reply(214, "The following commands are served:", tuple(" ".join(line) for line in lines), last="End of help")
-    row = session.factory.commands.get(wanted.encode("utf-8", "replace"))
+    return explained(session, wanted)
+
+
+def explained(session: Session, verb: str) -> Reply:
+    """Tell of one command, `SITE CHMOD` among them, its syntax, what it does and what it needs; raise BadArgument if it is not served."""
+    row = session.factory.commands.get(verb.encode("utf-8", "replace"))
     if row is None:
-        raise BadArgument(f"{wanted} is not served here")
+        raise BadArgument(f"{verb} is not served here")
     return Reply(214, "Syntax:", (row.syntax or row.verb, *_about(row)), last=f"See {row.rfc}")
 
 

@@ -16,17 +16,18 @@ from ftpd.ftp.session import Session
 from ftpd.ftp.tolerance import Tolerance
 from ftpd.ftp.transfers import send_listing
 from ftpd.ftp.wire.arguments import split_list_flags
-from ftpd.ftp.wire.facts import FactFormat, feat_line, opts_line, select_facts
+from ftpd.ftp.wire.facts import FACTS, FactFormat, feat_line, opts_line, select_facts
 from ftpd.ftp.wire.globs import has_magic, matcher
 from ftpd.ftp.wire.replies import Reply
 from ftpd.listing import LongFormat
 from ftpd.paths import VirtualPath
 from ftpd.spi import Directory, RowDirectory, RowFormat
-from ftpd.values import FileInfo, FileKind, Permission
+from ftpd.values import Ability, FileInfo, FileKind, Permission
 
 __all__ = ["Listing", "long_rows", "open_listing"]
 
 _TRANSFER: Final = Needs.LOGIN | Needs.DATA
+_UNDATED_FACTS: Final = tuple(fact for fact in FACTS if fact != "create")
 Rows: TypeAlias = Callable[[str], RowFormat]  # from what stands before each name, such as `dir/`, to the format of the rows
 
 
@@ -71,20 +72,24 @@ async def mlsd(session: Session, path: VirtualPath) -> Reply:
         await listing.close()
 
 
+def _offered_facts(session: Session) -> tuple[str, ...]:
+    return FACTS if session.can(Ability.CREATION_TOLD) else _UNDATED_FACTS
+
+
 def _choose_facts(session: Session, wanted: str) -> Reply:
-    session.facts = select_facts(wanted)
+    session.facts = select_facts(wanted, _offered_facts(session))
     return Reply(200, opts_line(session.facts))
 
 
 def _facts_feature(session: Session) -> str:
-    return feat_line(session.facts) if session.may(Permission.VIEW) else ""
+    return feat_line(session.facts, _offered_facts(session)) if session.may(Permission.VIEW) else ""
 
 
 @command("MLST", takes=optional_path, needs=Needs.LOGIN, rfc="RFC 3659 7", syntax="MLST [path]", features=(_facts_feature,), option=_choose_facts, beside=True, keeps_restart=True)  # fmt: skip
 async def mlst(session: Session, path: VirtualPath) -> Reply:
     """Tell the facts of one file or directory."""
-    info = await session.files.stat(path)
     form = FactFormat(session.facts, session.files.permissions(path))
+    info = await (session.files.stat_dated(path) if form.tells_creation else session.files.stat(path))
     return Reply(250, f"Listing {path}", (form.row(info._replace(name=str(path))),))
 
 
@@ -214,6 +219,8 @@ class _One:
 
 class _NameFormat:
     """NLST's rows, a `spi.RowFormat`: the entry's name behind the directory that was asked for, *prefix*."""
+
+    tells_creation: Final = False
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix

@@ -8,6 +8,7 @@ from typing import Final
 from ftpd.errors import BadArgument, Unsupported
 from ftpd.events import FileChanged
 from ftpd.ftp.command import Needs, command, text
+from ftpd.ftp.commands.inform import explained
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.facts import parse_time
 from ftpd.ftp.wire.replies import Reply
@@ -24,9 +25,11 @@ def _anything(session: Session, argument: str) -> str:
     return argument.strip()
 
 
-@command("SITE HELP", takes=_anything, rfc="RFC 959 4.1.3", syntax="SITE HELP")
-async def site_help(session: Session, _: str) -> Reply:
-    """Tell the SITE commands."""
+@command("SITE HELP", takes=_anything, rfc="RFC 959 4.1.3", syntax="SITE HELP [command]")
+async def site_help(session: Session, name: str) -> Reply:
+    """Tell the SITE commands, or of one its syntax, what it does and what it needs, as HELP SITE does."""
+    if name:
+        return explained(session, f"SITE {name.upper()}")
     rows = {row.verb: row.syntax for row in session.factory.commands.values() if row.verb.startswith("SITE ")}
     return Reply(214, "The following SITE commands are served:", tuple(rows.values()), last="End of help")
 

@@ -42,7 +42,8 @@ class State(enum.Enum):
     ANY_FAMILY = (Axis.FAMILY, "every way to announce a data connection is taken")
     EXTENDED_ONLY = (Axis.FAMILY, "EPSV ALL was answered by 200")
     CLEAR = (Axis.SECURITY, "in clear")
-    PROTECTED = (Axis.SECURITY, "in TLS")
+    PROTECTED = (Axis.SECURITY, "in TLS, which AUTH has put on it")
+    IMPLICIT = (Axis.SECURITY, "in TLS from the first byte on; a session on such a listener begins here")
 
     @property
     def axis(self) -> Axis:
@@ -250,7 +251,7 @@ _STANDARD: Final = (
     _row("HELP", (211, 214, 502), "RFC 959 5.4", needs_login=False, also=(504,), reason="504 for a command that is not known"),
     _row("NOOP", (200,), "RFC 959 5.4", needs_login=False),
     # RFC 2228 and 4217.
-    _row("AUTH", (234, 334, 502, 504, 534, 431), _AUTHORITY, needs_login=False, also=(503,), reason="503: a second AUTH", narrowed={State.PROTECTED: (503, 534, 504, 502)}),
+    _row("AUTH", (234, 334, 502, 504, 534, 431), _AUTHORITY, needs_login=False, also=(503,), reason="503: a second AUTH", narrowed=dict.fromkeys((State.PROTECTED, State.IMPLICIT), (503, 534, 504, 502))),
     _row("PBSZ", (200, 503, 530), _AUTHORITY + ", RFC 4217 9", needs_login=False, narrowed={State.CLEAR: (503, 502, 530)}),
     _row("PROT", (200, 503, 504, 534, 536, 431, 530), _AUTHORITY + ", RFC 4217 9", needs_login=False, narrowed={State.CLEAR: (503, 502, 530, 534, 536)}),
     _row("CCC", (200, 533, 534, 502), "RFC 2228 3, RFC 4217 5", needs_login=False, narrowed={State.CLEAR: (533, 502, 530)}),
@@ -317,6 +318,7 @@ MOVES: Final = (
     Move(("PASS",), frozenset({530}), (State.CONNECTED,), "RFC 959 4.1.1"),
     Move(("QUIT",), frozenset({221}), (State.CLOSED,), "RFC 959 4.1.1"),
     Move(("REIN",), frozenset({220}), (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY), "RFC 959 4.1.1"),
+    Move(("REIN",), frozenset({220}), (State.CLEAR,), "RFC 4217 13", within=State.PROTECTED),
     Move(("HOST",), frozenset({220}), (State.CONNECTED, State.SETTLED, State.UNANNOUNCED, State.ANY_FAMILY), "RFC 7151 3.2"),
     Move(
         ("AUTH",),

@@ -19,7 +19,7 @@ from ftpd.values import FileInfo, FileKind, Permission
 
 __all__ = ["DEFAULT_FACTS", "FACTS", "FactFormat", "feat_line", "format_time", "opts_line", "parse_time", "select_facts"]
 
-FACTS: Final[tuple[str, ...]] = ("type", "size", "modify", "perm", "unique", "UNIX.mode", "UNIX.owner", "UNIX.group")
+FACTS: Final[tuple[str, ...]] = ("type", "size", "modify", "create", "perm", "unique", "UNIX.mode", "UNIX.owner", "UNIX.group")
 # What every client uses.  The others are asked for by those who want them (lftp, ncftp, FileZilla send OPTS MLST).
 DEFAULT_FACTS: Final[tuple[str, ...]] = ("type", "size", "modify", "perm")
 
@@ -90,15 +90,15 @@ def parse_time(text: str) -> int:
     return (calendar.timegm(date.timetuple()) + (second == 60)) * 1_000_000_000 + nanoseconds
 
 
-def select_facts(text: str) -> tuple[str, ...]:
-    """Read the argument of OPTS MLST, `type;size;`: any case, unknown facts ignored, none at all allowed (RFC 3659 7.9)."""
+def select_facts(text: str, offered: tuple[str, ...] = FACTS) -> tuple[str, ...]:
+    """Read the argument of OPTS MLST, `type;size;`: any case, facts that are not *offered* ignored, none at all allowed (RFC 3659 7.9)."""
     wanted = {_CANONICAL.get(fact.lower()) for fact in text.split(";")}
-    return tuple(fact for fact in FACTS if fact in wanted)
+    return tuple(fact for fact in offered if fact in wanted)
 
 
-def feat_line(selected: tuple[str, ...]) -> str:
-    """Write the line of FEAT, a `*` at each fact that is sent (RFC 3659 7.8)."""
-    return "MLST " + "".join(f"{fact}*;" if fact in selected else f"{fact};" for fact in FACTS)
+def feat_line(selected: tuple[str, ...], offered: tuple[str, ...] = FACTS) -> str:
+    """Write the line of FEAT, the *offered* facts, with a `*` at each that is sent (RFC 3659 7.8)."""
+    return "MLST " + "".join(f"{fact}*;" if fact in selected else f"{fact};" for fact in offered)
 
 
 def opts_line(selected: tuple[str, ...]) -> str:
@@ -114,7 +114,7 @@ class FactFormat:
     The caller leaves out names that contain CR or LF.
     """
 
-    __slots__ = ("_allows", "_directory_type", "_exceptions", "_selected", "_time_text", "_writers")
+    __slots__ = ("_allows", "_directory_type", "_exceptions", "_selected", "_time_text", "_writers", "tells_creation")
 
     from_name: Final = None
 
@@ -126,6 +126,7 @@ class FactFormat:
         *,
         directory_type: str = "dir",
     ) -> None:
+        self.tells_creation = "create" in selected
         self._selected = selected
         self._allows = allows
         self._exceptions = exceptions
@@ -134,19 +135,22 @@ class FactFormat:
         self._writers: dict[tuple[bool, bool, bool, int, str, str], _Writer] = {}
 
     def row(self, info: FileInfo) -> str:
-        name, kind, size, modified_ns, mode, _, owner, group, unique, _ = info
+        name, kind, size, modified_ns, mode, _, owner, group, unique, _, created_ns = info
         if name in self._exceptions:
             write = self._writer(info, self._exceptions[name])
         else:
             # not the kind: an enum member's hash is computed in Python
             key = (kind is FileKind.FILE, kind is FileKind.DIRECTORY, kind is FileKind.LINK, mode, owner, group)
             write = self._writers.get(key) or _remember(self._writers, key, self._writer(info, self._allows))
-        unique_fact = f"unique={unique};" if unique and "unique" in self._selected else ""
-        text = write(name, size, modified_ns // 1_000_000_000, unique_fact)
+        own_facts = f"unique={unique};" if unique and "unique" in self._selected else ""
+        if created_ns is not None and self.tells_creation:
+            own_facts += f"create={self._time_text(created_ns // 1_000_000_000)};"
+        text = write(name, size, modified_ns // 1_000_000_000, own_facts)
         return f"type={_link_type(info.target)};{text}" if kind is FileKind.LINK and "type" in self._selected else text
 
     def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
-        return None if self._exceptions or "unique" in self._selected else self._writer(info, self._allows)
+        tells_more = self._exceptions or self.tells_creation or "unique" in self._selected
+        return None if tells_more else self._writer(info, self._allows)
 
     def _writer(self, info: FileInfo, allowed: Permission) -> _Writer:
         """Return what writes *info* and those like it; of a link all but its type, which tells the target."""
@@ -155,10 +159,10 @@ class FactFormat:
         has_size, has_time = "size" in selected and info.kind is FileKind.FILE, "modify" in selected
         slow_facts = _slow_facts(info, selected, allowed)
 
-        def write(name: str, size: int, modified: int, unique_fact: str = "") -> str:
+        def write(name: str, size: int, modified: int, own_facts: str = "") -> str:
             size_fact = f"size={size};" if has_size else ""
             time_fact = f"modify={time_text(modified)};" if has_time else ""
-            return f"{type_fact}{size_fact}{time_fact}{unique_fact}{slow_facts} {name}"
+            return f"{type_fact}{size_fact}{time_fact}{own_facts}{slow_facts} {name}"
 
         return write
 
@@ -167,7 +171,7 @@ class FactFormat:
 
 
 class _Writer(Protocol):
-    def __call__(self, name: str, size: int, modified: int, unique_fact: str = "") -> str: ...
+    def __call__(self, name: str, size: int, modified: int, own_facts: str = "") -> str: ...
 
 
 def _link_type(target: str | None) -> str:

@@ -384,6 +384,10 @@ class Able:
     async def available_bytes(self, path):
         return 1000
 
+    async def created_ns(self, path):
+        self.calls.append(("created_ns", str(path)))
+        return 5
+
     async def remove_tree(self, path, rules):
         self.rules = rules
         return "a removal"
@@ -392,6 +396,19 @@ class Able:
 @pytest.fixture
 def able(files):
     return Able(files)
+
+
+def test_a_time_of_creation_is_told_to_who_may_describe(able):
+    assert finish(guard(able, LIST).stat_dated(path("/old"))).created_ns == 5
+    assert able.calls == [("stat", "/old"), ("created_ns", "/old")]
+    refused(guard(able, Permission.WRITE).stat_dated(path("/old")))
+    assert able.calls == [("stat", "/old"), ("created_ns", "/old")]
+
+
+def test_nobody_is_asked_for_a_time_of_creation_that_is_known_or_cannot_be(files):
+    assert finish(guard(files).stat_dated(path("/old"))).created_ns is None
+    memory = finish(MemoryStore().open(Account("ann")))
+    assert finish(guard(memory).stat_dated(ROOT)) == finish(memory.stat(ROOT))
 
 
 def test_a_link_needs_create_at_its_place_and_no_rules_below(able):

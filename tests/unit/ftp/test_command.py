@@ -52,6 +52,7 @@ SERVED = [
     "SIZE",
     "MDTM",
     "MFMT",
+    "MFCT",
     "SYST",
     "HELP",
     "NOOP",

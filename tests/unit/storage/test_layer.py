@@ -8,8 +8,9 @@ from ftpd.paths import ROOT, VirtualPath
 from ftpd.storage.layer import Layer, LayeredUpload
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import finish
+from ftpd.testing.filesystem_abilities import CreationContract
 from ftpd.testing.filesystem_contract import KeptPartContract
-from ftpd.values import Account, WriteMode
+from ftpd.values import Account, FileInfo, FileKind, WriteMode
 
 
 class _Store(MemoryStore):
@@ -24,7 +25,7 @@ class _Store(MemoryStore):
         return Layer(await super().open(Account(account.name, is_anonymous=account.is_anonymous)), VirtualPath(("inside",)))
 
 
-class TestLayer(KeptPartContract):
+class TestLayer(KeptPartContract, CreationContract):
     def make_store(self):
         return _Store()
 
@@ -97,3 +98,28 @@ def test_what_published_raises_is_the_end_of_the_commit():
     upload.done.errback(NotFound(ROOT))
     with pytest.raises(NotFound):
         finish(upload.commit())
+
+
+class Dated(Layer):
+    """A filesystem in which each file was created as many nanoseconds after the epoch as its path has letters."""
+
+    async def stat(self, path):
+        return FileInfo(path.name, FileKind.FILE)
+
+    async def created_ns(self, path):
+        return len(str(path))
+
+
+class Hiding(Layer):
+    async def stat(self, path):
+        raise NotFound(path)
+
+
+def test_a_time_of_creation_is_asked_for_below_the_home():
+    files = Layer(Dated(memory()), VirtualPath.parse("/home"))
+    assert finish(files.created_ns(VirtualPath.parse("/a"))) == len("/home/a")
+
+
+def test_no_time_of_creation_is_told_of_what_a_subclass_hides():
+    with pytest.raises(NotFound):
+        finish(Hiding(Dated(memory())).created_ns(VirtualPath.parse("/a")))

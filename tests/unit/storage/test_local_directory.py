@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from ftpd import disks
 from ftpd.paths import ROOT
 from ftpd.schema import FilePath
+from ftpd.storage import creation
 from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.values import Account, FileInfo
@@ -20,6 +22,7 @@ class Kinds:
     """A `spi.RowFormat`: the kind and the name."""
 
     from_name: Callable[[str], str] | None = None
+    tells_creation = False
 
     def row(self, info: FileInfo) -> str:
         return f"{info.kind.value} {info.name}"
@@ -35,6 +38,18 @@ class Names(Kinds):
         self.from_name = str.upper
 
 
+class Dates(Kinds):
+    """A `spi.RowFormat`: the name and the time of creation."""
+
+    tells_creation = True
+
+    def row(self, info: FileInfo) -> str:
+        return f"{info.name} {info.created_ns}"
+
+    def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
+        return None
+
+
 class Times(Kinds):
     """A `spi.RowFormat`: the time of the last change."""
 
@@ -43,6 +58,14 @@ class Times(Kinds):
 
     def alike(self, info: FileInfo) -> Callable[[str, int, int], str] | None:
         return lambda name, size, modified: str(modified)
+
+
+class CountingThreads(InlineThreads):
+    calls = 0
+
+    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self.calls += 1
+        return super().run(function, *args, **kwargs)
 
 
 def pieces(top: Path, form: Kinds, **settings: Any) -> list[list[str]]:
@@ -119,3 +142,55 @@ def test_a_time_before_the_epoch_is_rounded_down_in_either_way_to_tell_it(tmp_pa
 def test_a_name_that_is_not_utf8_has_a_row(tmp_path: Path) -> None:
     os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9", os.O_CREAT))
     assert rows(tmp_path, Kinds()) == ["- caf\udce9"]
+
+
+def test_times_of_creation_are_told_of_each_entry_and_of_links_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9", os.O_CREAT))
+    (tmp_path / "l").symlink_to("nowhere")
+    times = {b"caf\xe9": 5, b"l": None}
+    monkeypatch.setattr(creation, "created_ns", lambda directory, name: times[name])
+    assert rows(tmp_path, Dates()) == ["caf\udce9 5", "l None"]
+    assert rows(tmp_path, Dates(), symlinks="hide") == ["caf\udce9 5"]
+
+
+@pytest.mark.parametrize("form", [Kinds, Names, Times])
+def test_nobody_looks_for_times_of_creation_that_are_not_asked_for(
+    top: Path, form: Callable[[], Kinds], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(creation, "created_ns", lambda *name: asked.append(name))
+    rows(top, form())
+    assert asked == []
+
+
+def test_an_attribute_that_is_no_time_does_not_break_a_listing(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    born = rows(tmp_path, Dates())
+    try:
+        os.setxattr(tmp_path / "a", creation.ATTRIBUTE, b"\xff" * 3000)
+    except OSError:
+        pytest.skip("machine: this disk keeps no attributes of users")
+    assert rows(tmp_path, Dates()) == born
+
+
+def test_a_listing_with_times_of_creation_is_made_in_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def calls_for(form: Kinds) -> int:
+        threads = CountingThreads()
+        store = LocalStore(LocalSettings(root=FilePath(str(tmp_path))), threads)
+        files = await store.open(Account("ann"))
+        for _ in range(2):  # the first makes the directory known
+            threads.calls = 0
+            async with await files.open_directory(ROOT) as directory:
+                next_rows = directory.rows(form)
+                while await next_rows():
+                    pass
+        calls = threads.calls
+        await files.close()
+        await store.close()
+        return calls
+
+    (tmp_path / "a").touch()
+    device = tmp_path.stat().st_dev
+    monkeypatch.setattr(disks, "_disks", {device: disks.Disk(device, lambda: 0.0)})  # no busy machine makes it a slow one
+    assert finish(calls_for(Kinds())) == 0
+    assert finish(calls_for(Dates())) == 1

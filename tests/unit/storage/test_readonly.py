@@ -7,12 +7,13 @@ import pytest
 
 from ftpd.errors import NotADirectory, NotPermitted
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import Filesystem
+from ftpd.spi import Filesystem, ReadableFile
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly, ReadOnlyFilesystem
+from ftpd.storage.simple import SimpleFilesystem
 from ftpd.testing.fakes import finish
 from ftpd.testing.filesystem_abilities import Allowing
-from ftpd.values import Ability, Account, Attributes, WriteMode
+from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, WriteMode
 
 A = VirtualPath.parse("/a")
 
@@ -49,6 +50,34 @@ def test_every_change_is_refused(files: Filesystem, change: Callable[[Filesystem
         finish(change(files))
 
 
+class _Dated(SimpleFilesystem):
+    """A filesystem whose times of creation have to be asked for."""
+
+    abilities = Ability.CREATION_TOLD | Ability.CREATION_SET
+
+    async def find(self, path: VirtualPath) -> FileInfo | None:
+        return FileInfo(path.name, FileKind.DIRECTORY)
+
+    async def entries(self, directory: VirtualPath) -> list[FileInfo]:
+        return []
+
+    async def open_file(self, path: VirtualPath, info: FileInfo) -> ReadableFile:
+        raise NotPermitted(path)
+
+    async def created_ns(self, path: VirtualPath) -> int | None:
+        return 5
+
+
+def test_times_of_creation_are_told_and_not_set(files: ReadOnlyFilesystem) -> None:
+    dated = ReadOnlyFilesystem(_Dated())
+    assert dated.abilities == Ability.CREATION_TOLD
+    assert finish(dated.created_ns(A)) == 5
+    assert finish(files.stat(A)).created_ns is not None
+    assert finish(files.created_ns(A)) is None  # who tells them at once has nobody to ask
+    with pytest.raises(NotPermitted):
+        finish(dated.set_attributes(A, Attributes(created_ns=6)))
+
+
 def test_no_resumption_is_offered(files: Filesystem) -> None:
     assert Ability.RESUME not in files.abilities
 
@@ -70,7 +99,7 @@ def test_a_store_that_keeps_nothing_shut_is_entered(files: Filesystem) -> None:
 
 
 def test_it_has_no_room_and_makes_no_links_and_removes_no_trees(files: ReadOnlyFilesystem) -> None:
-    assert files.abilities is Ability.NONE
+    assert files.abilities == Ability.CREATION_TOLD
     assert finish(files.available_bytes(ROOT)) == 0
     with pytest.raises(NotADirectory):
         finish(files.available_bytes(A))

@@ -18,6 +18,7 @@ class Form:
     """A `spi.RowFormat` that shows who wrote a row: `row`, or what `alike` returned."""
 
     from_name = None
+    tells_creation = False
 
     def __init__(self, knows_alike: bool = True) -> None:
         self.knows_alike = knows_alike

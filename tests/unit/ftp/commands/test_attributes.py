@@ -5,10 +5,11 @@ import pytest
 from ftpd.events import FileChanged
 from ftpd.ftp.settings import FileSettings, FTPSettings
 from ftpd.paths import ROOT
+from ftpd.storage.layer import Layer
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly
 from ftpd.testing.dialogue import Dialogue
-from ftpd.values import Account, Permission, Rule
+from ftpd.values import Ability, Account, Permission, Rule
 
 FILES = {"/a": b"", "/b c; d=e;": b"", "/d": None}
 OWNERS = FTPSettings(files=FileSettings(change_owners=True))
@@ -50,7 +51,7 @@ def test_a_directory_has_facts_too():
     ann().says("MFF UNIX.mode=700; d").hears(213, "UNIX.mode=0700; /d")
 
 
-@pytest.mark.parametrize("argument", ["Create=20200102030405; a", "Size=5; a", "Perm=r; a", "UNIX.owner=0; a", "UNIX.group=0; a", "Modify=20200102030405;Media-Type=text/plain; a"])  # fmt: skip
+@pytest.mark.parametrize("argument", ["Size=5; a", "Perm=r; a", "UNIX.owner=0; a", "UNIX.group=0; a", "Modify=20200102030405;Media-Type=text/plain; a"])  # fmt: skip
 def test_a_fact_that_cannot_be_changed_is_504_and_nothing_is_changed(argument):
     dialogue = ann().says(f"MFF {argument}").hears(504)
     assert not dialogue.events(FileChanged)
@@ -107,15 +108,87 @@ def test_mff_without_the_permission_is_refused():
 
 def test_feat_shows_the_facts_that_this_login_can_change():
     reader = Account("bob", rules=(Rule(ROOT, Permission.VIEW),))
-    assert feature(ann()) == " MFF Modify;UNIX.mode;"
-    assert feature(ann(settings=OWNERS)) == " MFF Modify;UNIX.group;UNIX.owner;UNIX.mode;"
-    assert feature(Dialogue().hears(220)) == " MFF Modify;UNIX.mode;"
+    assert feature(ann()) == " MFF Modify;Create;UNIX.mode;"
+    assert feature(ann(settings=OWNERS)) == " MFF Modify;Create;UNIX.group;UNIX.owner;UNIX.mode;"
+    assert feature(Dialogue().hears(220)) == " MFF Modify;Create;UNIX.mode;"
     assert feature(Dialogue(login="bob", accounts=[reader])) is None
     assert feature(Dialogue(login="ann", store=ReadOnly(MemoryStore()))) is None
 
 
-def test_the_time_of_creation_cannot_be_set():
-    ann().says("MFCT 20200102030405 a").hears(504)
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("MFCT 20200102030405 a", "Create=20200102030405; /a"),
+        ("MFCT 20200102030405.123 a", "Create=20200102030405; /a"),
+        ("MFF Create=20200102030405; a", "Create=20200102030405; /a"),
+        ("MFF UNIX.mode=600;create=20200102030405; a", "UNIX.mode=0600;Create=20200102030405; /a"),
+        ("MFCT 20200102030405 b c; d=e;", "Create=20200102030405; /b c; d=e;"),
+        ("MFCT 20200102030405 d", "Create=20200102030405; /d"),
+    ],
+)
+def test_the_time_of_creation_is_set_and_told(line, reply):
+    name = reply.rpartition("/")[2]
+    dialogue = ann().says(line).hears(213, reply).says("OPTS MLST create;").hears(200)
+    dialogue.says(f"MLST {name}").hears(250, f"Listing /{name}", [f" create=20200102030405; /{name}"])
+    assert [(event.change, event.path) for event in dialogue.events(FileChanged)] == [("attributes", f"/{name}")]
+
+
+class Undated(MemoryStore):
+    """A store that tells no times of creation, and keeps none."""
+
+    async def open(self, account):
+        return _UndatedFiles(await super().open(account))
+
+
+class _UndatedFiles(Layer):
+    abilities = Ability.MODES | Ability.TIMES
+
+    async def stat(self, path):
+        return (await super().stat(path))._replace(created_ns=None)
+
+    async def set_attributes(self, path, changes):
+        assert changes.created_ns is None
+        await super().set_attributes(path, changes)
+
+
+class Forgetful(MemoryStore):
+    """A store that keeps a time of creation which it may not read again."""
+
+    async def open(self, account):
+        return _ForgetfulFiles(await super().open(account))
+
+
+class _ForgetfulFiles(Layer):
+    async def stat(self, path):
+        return (await super().stat(path))._replace(created_ns=None)
+
+    async def created_ns(self, path):
+        return None
+
+
+def test_a_store_without_times_of_creation_says_so_in_feat_and_by_504():
+    dialogue = Dialogue(login="ann", store=Undated()).says("MKD d").hears(257)
+    assert feature(dialogue) == " MFF Modify;UNIX.mode;"
+    assert not [line for line in dialogue.last.lines if line == " MFCT" or "create" in line]
+    dialogue.says("MFCT 20200102030405 d").hears(504).says("MFF Create=20200102030405; d").hears(504)
+    dialogue.says("OPTS MLST type;create;").hears(200, "MLST OPTS type;")
+    dialogue.says("MLST d").hears(250, "Listing /d", [" type=dir; /d"])
+
+
+def test_a_time_that_cannot_be_read_again_is_told_as_it_was_given():
+    dialogue = Dialogue(login="ann", store=Forgetful()).says("MKD d").hears(257)
+    dialogue.says("MFCT 20200102030405 d").hears(213, "Create=20200102030405; /d")
+    dialogue.says("OPTS MLST type;create;").hears(200).says("MLST d").hears(250, "Listing /d", [" type=dir; /d"])
+
+
+def test_mfct_of_nothing_is_550():
+    ann().says("MFCT 20200102030405 none").hears(550)
+
+
+def test_mfct_without_the_permission_is_refused():
+    reader = Account("bob", rules=(Rule(ROOT, Permission.ALL), Rule(ROOT.child("d"), Permission.VIEW)))
+    dialogue = Dialogue(login="bob", accounts=[reader], files=FILES).says("MFCT 20200102030405 d").hears(550)
+    assert dialogue.events(FileChanged) == []
 
 
 @pytest.mark.parametrize("argument", ["", "a", "20200102030405", "2020 a"])
@@ -128,7 +201,7 @@ def test_before_login_it_is_530(line):
     Dialogue().hears(220).says(line).hears(530)
 
 
-@pytest.mark.parametrize("line", ["MFF Modify=20200102030405; a", "MFMT 20200102030405 a", "MDTM 20200102030405 a"])
+@pytest.mark.parametrize("line", ["MFF Modify=20200102030405; a", "MFMT 20200102030405 a", "MDTM 20200102030405 a", "MFCT 20200102030405 a"])  # fmt: skip
 def test_who_may_not_see_a_file_is_refused_before_it_is_changed(line):
     blind = Account("bob", rules=(Rule(ROOT, Permission.ATTRIBUTES),))
     dialogue = Dialogue(login="bob", accounts=[blind], files=FILES).says(line).hears(550)

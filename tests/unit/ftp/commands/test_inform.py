@@ -106,6 +106,7 @@ def verbs(lines):
         "LPRT",
         "LPSV",
         "MDTM",
+        "MFCT",
         "MFMT",
         "REST STREAM",
         "SIZE",
@@ -130,9 +131,9 @@ def test_feat_shows_no_command_that_is_not_served():
 @pytest.mark.parametrize(
     ("permissions", "absent"),
     [
-        (Permission.CREATE, {"MLST", "SIZE", "MDTM", "RANG", "MFMT", "HASH"}),
-        (Permission.LIST, {"REST", "RANG", "MFMT", "HASH"}),
-        (Permission.VIEW, {"MFMT", "COMB"}),
+        (Permission.CREATE, {"MLST", "SIZE", "MDTM", "RANG", "MFMT", "MFCT", "HASH"}),
+        (Permission.LIST, {"REST", "RANG", "MFMT", "MFCT", "HASH"}),
+        (Permission.VIEW, {"MFMT", "MFCT", "COMB"}),
         (Permission.VIEW | Permission.ATTRIBUTES, {"COMB"}),
         (Permission.NONE, {"MLST", "SIZE", "MDTM", "REST", "RANG", "MFMT", "HASH"}),
     ],
@@ -147,7 +148,7 @@ def test_feat_withholds_what_the_rights_do_not_allow(permissions, absent):
         (Permission.READ, {"REST", "RANG", "SIZE", "MDTM", "MLST"}),
         (Permission.LIST, {"SIZE", "MDTM", "MLST"}),
         (Permission.CREATE, {"REST"}),
-        (Permission.ATTRIBUTES, {"MFMT"}),
+        (Permission.ATTRIBUTES, {"MFMT", "MFCT"}),
     ],
 )
 def test_feat_shows_what_is_allowed_in_one_subtree(permissions, shown):
@@ -223,7 +224,7 @@ def test_opts_utf8_off_is_501():
 
 def test_opts_mlst_is_200_and_changes_feat_and_facts():
     dialogue = ann().says("OPTS MLST size;type;none;").hears(200, "MLST OPTS type;size;").says("FEAT").hears(211)
-    assert " MLST type*;size*;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;" in dialogue.last.lines
+    assert " MLST type*;size*;modify;create;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;" in dialogue.last.lines
     dialogue.says("MLST a").hears(250, "Listing /a", [" type=file;size=3; /a"])
 
 

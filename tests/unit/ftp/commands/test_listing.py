@@ -197,6 +197,13 @@ def test_mlsd_sends_facts():
     ]
 
 
+def test_mlsd_tells_times_of_creation_to_who_asked_for_them():
+    dialogue = ann({"/dir": None, "/a": b"123"}).says("MFCT 20100102030405 a").hears(213).says("MFCT 20110102030405 dir").hears(213)
+    assert all("create" not in row for row in listed(dialogue.says("MLSD")))
+    dialogue.says("OPTS MLST type;create;").hears(200, "MLST OPTS type;create;")
+    assert listed(dialogue.says("MLSD")) == ["type=dir;create=20110102030405; dir", "type=file;create=20100102030405; a"]
+
+
 def test_mlsd_perm_tells_what_the_account_may():
     rules = (Rule(ROOT, Permission.VIEW), Rule(VirtualPath.parse("/in"), Permission.CREATE))
     dialogue = (

@@ -25,7 +25,26 @@ def test_site_help_is_214():
     assert " SITE CHMOD mode path" in dialogue.last.lines
 
 
-@pytest.mark.parametrize("line", ["SITE", "SITE ", "SITE FOO", "SITE CHMODX 644 a", "SITE  CHMOD 644 a"])
+@pytest.mark.parametrize("line", ["SITE HELP CHMOD", "site help chmod", "SITE HELP  chmod "])
+def test_site_help_of_a_command_is_its_syntax(line):
+    ann().says(line).hears(
+        214,
+        "Syntax:",
+        [" SITE CHMOD mode path", " Set the permission bits of a file, in octal.", " Needs a login."],
+    )
+
+
+@pytest.mark.parametrize("line", ["SITE HELP FOO", "SITE HELP RETR", "SITE HELP ?!?"])
+def test_site_help_of_what_is_no_site_command_is_501(line):
+    ann().says(line).hears(501)
+
+
+@pytest.mark.parametrize("line", ["SITE", "SITE ", "SITE  CHMOD 644 a"])
+def test_site_without_a_command_is_501(line):
+    ann().says(line).hears(501)
+
+
+@pytest.mark.parametrize("line", ["SITE FOO", "SITE CHMODX 644 a"])
 def test_unknown_site_command_is_504(line):
     ann().says(line).hears(504)
 

@@ -61,6 +61,7 @@ def test_the_lists_of_the_documents_are_kept() -> None:
         ("ABOR", at(State.LOGGED_IN, State.TRANSFERRING), {225, 226, 421, 500, 501}),
         ("PBSZ", at(), {421, 500, 501, 503, 530}),
         ("AUTH", at(State.PROTECTED), {421, 500, 501, 502, 503, 504, 534}),
+        ("AUTH", at(State.IMPLICIT), {421, 500, 501, 502, 503, 504, 534}),
     ],
 )
 def test_a_state_leaves_fewer_replies(verb: str, states: frozenset[State], codes: set[int]) -> None:
@@ -87,6 +88,10 @@ def test_no_transfer_begins_unannounced() -> None:
         (at(State.LOGGED_IN, State.RENAMING), "NOOP", 200, at(State.LOGGED_IN, State.RENAMING)),
         (at(State.LOGGED_IN, State.EXTENDED_ONLY), "REIN", 220, at()),
         (at(State.LOGGED_IN), "AUTH", 234, at(State.PROTECTED)),
+        (at(State.LOGGED_IN, State.PROTECTED), "REIN", 220, at()),
+        (at(State.LOGGED_IN, State.IMPLICIT), "REIN", 220, at(State.IMPLICIT)),
+        (at(State.LOGGED_IN, State.PROTECTED), "CCC", 200, at(State.LOGGED_IN)),
+        (at(State.LOGGED_IN, State.IMPLICIT), "CCC", 200, at(State.LOGGED_IN)),
         (at(State.LOGGED_IN), "NOOP", 421, at(State.CLOSED)),
     ],
 )

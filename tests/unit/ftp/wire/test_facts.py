@@ -80,7 +80,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_feat_marks_what_is_sent() -> None:
-    assert feat_line(DEFAULT_FACTS) == "MLST type*;size*;modify*;perm*;unique;UNIX.mode;UNIX.owner;UNIX.group;"
+    assert feat_line(DEFAULT_FACTS) == "MLST type*;size*;modify*;create;perm*;unique;UNIX.mode;UNIX.owner;UNIX.group;"
+
+
+def test_facts_that_are_not_offered_are_neither_told_nor_chosen() -> None:
+    assert feat_line(DEFAULT_FACTS, ("type", "size")) == "MLST type*;size*;"
+    assert select_facts("type;create;", ("type", "size")) == ("type",)
 
 
 def test_opts_selects_in_any_case_and_ignores_the_unknown() -> None:
@@ -109,6 +114,22 @@ def test_every_fact() -> None:
     assert facts(FILE, *FACTS) == (
         "type=file;size=12;modify=20010909014640;unique=803g1;perm=adfrw;UNIX.mode=0640;UNIX.owner=ann;UNIX.group=staff; a.txt"
     )
+
+
+def test_a_time_of_creation_is_a_fact_like_that_of_the_last_change() -> None:
+    born = FILE._replace(created_ns=-1)
+    assert facts(born, "type", "create") == "type=file;create=19691231235959; a.txt"
+    assert facts(born, "create", "unique") == "unique=803g1;create=19691231235959; a.txt"
+    assert facts(born, *DEFAULT_FACTS) == "type=file;size=12;modify=20010909014640;perm=adfrw; a.txt"
+
+
+def test_a_time_of_creation_that_nobody_knows_is_left_out() -> None:
+    assert facts(FILE, "type", "create") == "type=file; a.txt"
+
+
+def test_only_who_chose_the_time_of_creation_asks_for_it() -> None:
+    assert FactFormat(("type", "create"), Permission.ALL).tells_creation
+    assert not FactFormat(DEFAULT_FACTS, Permission.ALL).tells_creation
 
 
 def test_no_facts_leave_the_space_and_the_name() -> None:
@@ -241,6 +262,10 @@ def test_files_that_are_alike_are_written_as_if_each_were_described() -> None:
 
 def test_files_that_show_what_is_unique_are_not_alike() -> None:
     assert FactFormat(FACTS, Permission.ALL).alike(FILE) is None
+
+
+def test_files_that_show_when_they_were_created_are_not_alike() -> None:
+    assert FactFormat(("create",), Permission.ALL).alike(FILE) is None
 
 
 def test_files_are_not_alike_where_one_has_a_rule_of_its_own() -> None:
