@@ -15,19 +15,24 @@ from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
 from ftpd.accounts.rates import Rates
+from ftpd.accounts.settings import SettingsAccounts
 from ftpd.binding import bound_to
 from ftpd.config.tree import Config
+from ftpd.errors import FileTransferError
 from ftpd.events import Events
 from ftpd.extensions import gather
 from ftpd.interfaces import IVirtualFiles
 from ftpd.listening import cannot_listen, tell_answering
+from ftpd.paths import VirtualPath, encode_name
 from ftpd.schema import ConfigError, Problem
+from ftpd.spi import Store
 from ftpd.tftp.names import read_map_file
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings
 from ftpd.tftp.virtual import FileRequest, VirtualFiles
+from ftpd.values import FileKind
 
-__all__ = ["DatagramListener", "demand_maps", "make_listeners", "virtual_files"]
+__all__ = ["DatagramListener", "demand_maps", "make_listeners", "missing_roots", "virtual_files"]
 
 Content: TypeAlias = bytes | None
 
@@ -125,6 +130,38 @@ async def _first_of(answer: Awaitable[Content], others: Iterable[VirtualFiles], 
         later = source(request)
         content = await later if isinstance(later, Awaitable) else later
     return content
+
+
+async def missing_roots(config: Config, store: Store) -> list[Problem]:
+    """Return a problem for each root of TFTP's listeners that is no directory in the files of its account, as *store* has them.
+
+    The account's home itself is as with every login: it may be made at the first.
+    """
+    accounts = SettingsAccounts(config.account, config.accounts, config.anonymous)
+    problems = []
+    for index, listener in enumerate(config.tftp.listeners):
+        roots = [("root", listener.root), *((f"networks[{place}].root", own.root) for place, own in enumerate(listener.networks))]
+        for name, root in roots:
+            found = await _fault_of_root(store, accounts, listener.account, VirtualPath.parse(root))
+            if found:
+                path = f"tftp.listeners[{index}].{name}"
+                problems.append(Problem("", path, f"found {root!r}: {found}", "a directory in the files of the listener's account"))
+    return problems
+
+
+async def _fault_of_root(store: Store, accounts: SettingsAccounts, name: str, root: VirtualPath) -> str:
+    """Return what is wrong with the directory *root* of the account *name*, empty where nothing is."""
+    if root.is_root:
+        return ""
+    try:
+        files = await store.open(await accounts.account(encode_name(name) if name else ()))
+        try:
+            is_directory = (await files.stat(root)).kind is FileKind.DIRECTORY
+        finally:
+            await files.close()
+    except (FileTransferError, LookupError) as error:
+        return str(error)
+    return "" if is_directory else "Not a directory"
 
 
 def demand_maps(config: Config) -> None:

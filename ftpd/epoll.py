@@ -1,4 +1,5 @@
-"""The reactor of the `ftpd` command: Twisted's epoll reactor with a leaner main loop, and without a logging context around every event.
+"""The reactor of the `ftpd` command: Twisted's epoll reactor with a leaner main loop, on a clock that nobody sets, and without a logging context
+around every event.
 
 Apart from the service, which runs on any reactor that it is given.  The context tells `twisted.python.log` whose event it was; our lines
 name their session themselves, and it is a tenth of a login.  A turn of Twisted's loop is nine calls around the one that matters
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import select
 import sys
+import time
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
@@ -25,7 +27,13 @@ _READ: Final = ("_justStopped", "_newTimedCalls", "_pendingTimedCalls", "_starte
 
 
 class ContextFreeReactor(EPollReactor):
-    """`doPoll` is Twisted's but for the context; what a descriptor raises is logged, and the descriptor disconnected."""
+    """`doPoll` is Twisted's but for the context; what a descriptor raises is logged, and the descriptor disconnected.
+
+    `seconds` are those of the monotonic clock.  Twisted's are the time of day: where that is set forward every timeout is over at once, and every
+    session with it; where it is set back no timer rings until it is that time again.
+    """
+
+    seconds = staticmethod(time.monotonic)
 
     _poller: Any
     _selectables: dict[int, Any]

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from ftpd.binding import bound_to
 from ftpd.config.tree import ListenSettings
-from ftpd.ftp.activeport import forbidden_source_port, tell_of_source_port
+from ftpd.ftp.data.active import forbidden_source_port, tell_of_source_port
 from ftpd.ftp.factory import FTPFactory
 from ftpd.transfer.listener import StreamListener
 

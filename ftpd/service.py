@@ -28,10 +28,10 @@ from ftpd.events import Events
 from ftpd.extensions import gather
 from ftpd.ftp.command import Command, CommandTable, table
 from ftpd.ftp.commands import standard_commands
-from ftpd.ftp.datafaults import DataFaults
-from ftpd.ftp.dataport import DataPortFactory
-from ftpd.ftp.digests import Digests
+from ftpd.ftp.data.faults import DataFaults
+from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
+from ftpd.ftp.hashes.digests import Digests
 from ftpd.ftp.protection import SessionContexts
 from ftpd.ftp.settings import FTPSettings
 from ftpd.interfaces import IEventObserver
@@ -187,6 +187,8 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
     for path, storage in stores.items():
         if storage is not None:
             problems += await _unusable_store(storage, config, threads, path)
+    if config.tftp.listeners and not problems:
+        problems += await _missing_roots(config, threads)
     logins = {"login": config.login, **{f"hosts[{index}].login": host.login for index, host in enumerate(config.hosts)}}
     parts: list[Callable[[], object]] = [
         *(partial(make_checkers, tables or (), config, threads, path) for path, tables in logins.items()),
@@ -222,6 +224,16 @@ async def _unusable_store(storage: StorageSettings, config: Config, threads: Sto
     finally:
         await store.close()
     return []
+
+
+async def _missing_roots(config: Config, threads: StoreThreads) -> list[Problem]:
+    from ftpd.datagrams import missing_roots
+
+    store = make_store(config.storage, config, threads, "storage")
+    try:
+        return await missing_roots(config, store)
+    finally:
+        await store.close()
 
 
 @attrs.frozen

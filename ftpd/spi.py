@@ -495,7 +495,7 @@ class DataPort(Protocol):
 
 
 class DataPorts(Protocol):
-    """Where data ports come from; the real one is `ftp.dataport.DataPortFactory`."""
+    """Where data ports come from; the real one is `ftp.data.ports.DataPortFactory`."""
 
     def listen(self, peer: Peer, *, from_anywhere: bool = False) -> DataPort:
         """Wait for a connection from *peer*'s address (from any, for FXP) on the local address *peer* reached.

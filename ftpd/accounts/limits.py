@@ -139,6 +139,10 @@ class Limits:
         if until and self.now() < until:
             raise TooManySessions(f"Too many failed logins from your address; {_LATER}")
 
+    def refuse_banned_peer(self, peer: Peer) -> None:
+        """Raise `TooManySessions` while *peer*'s address is banned: of IPv6 its /64, and of an exempt one nothing is counted."""
+        self.refuse_banned(self._counted_address(peer))
+
     async def count_failure(self, address: str | None) -> int:
         """Count a failed login and return how many the address has in the window; the one too many bans it."""
         if address is None:

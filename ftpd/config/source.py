@@ -44,6 +44,11 @@ class Overrides:
             config = attrs.evolve(config, storage=_read_only(config.storage), hosts=hosts)
         return attrs.evolve(config, log=attrs.evolve(config.log, targets=tuple(self._targets(config.log.targets))))
 
+    @classmethod
+    def of_message(cls, message: Mapping[str, Any]) -> Self:
+        """Return what `attrs.asdict` and JSON have turned into *message*."""
+        return cls(**{**message, "listen": tuple(message["listen"]), "tftp": tuple(message["tftp"])})
+
     def _tftp_listeners(self, config: Config) -> Iterator[TFTPListenSettings]:
         for address in dict.fromkeys(listener.address for listener in config.listen):
             yield from (TFTPListenSettings(address=address, port=port) for port in dict.fromkeys(self.tftp))
@@ -83,13 +88,7 @@ class Source:
     @classmethod
     def of_message(cls, message: Mapping[str, Any]) -> Self:
         """Return what `as_message` has turned into *message*."""
-        overrides = message["overrides"]
-        return cls(
-            **{
-                **message,
-                "overrides": Overrides(**{**overrides, "listen": tuple(overrides["listen"]), "tftp": tuple(overrides["tftp"])}),
-            }
-        )
+        return cls(**{**message, "overrides": Overrides.of_message(message["overrides"])})
 
 
 def _read_only(storage: StorageSettings) -> StorageSettings:

@@ -23,23 +23,24 @@ from ftpd.accounts.door import RESTARTING, Door, one_line
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.peer import peer_of
 from ftpd.accounts.rates import Rates, RateSettings
+from ftpd.ambient import ambient_reactor
 from ftpd.events import Events
-from ftpd.ftp.announce import Announcement
 from ftpd.ftp.answer import row_of
 from ftpd.ftp.channel import ControlChannel
 from ftpd.ftp.command import Command, CommandTable, names_of
 from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
-from ftpd.ftp.datafaults import DataFaults
-from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.data.announce import Announcement
+from ftpd.ftp.data.faults import DataFaults
+from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.ftp.devices import Devices
-from ftpd.ftp.digests import Digests
+from ftpd.ftp.hashes.digests import Digests
 from ftpd.ftp.hosts import Host
 from ftpd.ftp.protection import Policy, SessionContexts, policy_for
 from ftpd.ftp.session import Session
 from ftpd.ftp.sessionrow import describe
 from ftpd.ftp.settings import FTPSettings
 from ftpd.ftp.states import Stop
-from ftpd.ftp.traces import Traces
+from ftpd.ftp.traces.collection import Traces
 from ftpd.ftp.wire.lines import TooLong
 from ftpd.ftp.wire.replies import Reply, encode
 from ftpd.hostnames import canonical_name
@@ -63,7 +64,7 @@ class FTPFactory(ServerFactory):
     *settings*, *limits* on sessions and failed logins, *rates* of transfers, *events* for observers, *data_ports*, the table of *commands*
     (`{**standard_commands(), b"XFOO": foo}`), the *listener*'s name in events, and *anonymous_names* where there are several.
     `logs_commands` writes one debug line for each command.  *text_credentials* says whether the portal's checkers want names and passwords as
-    text, True, or as bytes, False; None goes by `shell_logins.takes_text`.  *contexts* makes TLS possible; with *is_implicit* every connection
+    text, True, or as bytes, False; None goes by `shell.logins.takes_text`.  *contexts* makes TLS possible; with *is_implicit* every connection
     begins with it.  *hosts* are the virtual hosts by their names.  *crews* are the threads for transfers, shared by factories that are given the same.
     So are *digests*, which hash files.
     *data_faults* tell the events why data connections fail; *data_ports* of one's own, if any, are given the same.
@@ -105,7 +106,7 @@ class FTPFactory(ServerFactory):
         self.userAnonymous = userAnonymous
         self.anonymous_names = anonymous_names
         self.text_credentials = text_credentials
-        self.reactor = reactor if reactor is not None else _global_reactor()
+        self.reactor = reactor if reactor is not None else ambient_reactor()
         if data_ports is None:
             _demand_descriptors(self.reactor)
         self.settings = settings or FTPSettings()
@@ -397,13 +398,6 @@ class FTPFactory(ServerFactory):
 @lru_cache(maxsize=16)  # asked twice at every login (tests/bench: login)
 def _lowered(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
-
-
-def _global_reactor() -> Reactor:
-    """The process's reactor, for programs that have one and did not say so."""
-    from twisted.internet import reactor
-
-    return cast(Reactor, reactor)
 
 
 def _demand_descriptors(reactor: object) -> None:

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from ftpd.errors import DataConnectionFailed, NotLoggedIn
 from ftpd.events import FaultTolerated
-from ftpd.ftp.algorithms import Algorithm
 from ftpd.ftp.devices import Device
+from ftpd.ftp.hashes.algorithms import Algorithm
 from ftpd.ftp.hosts import Host
 from ftpd.ftp.languages import catalogue
 from ftpd.ftp.protection import Protection
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ftpd.accounts.rates import SessionRates, Way
     from ftpd.events import Event
     from ftpd.ftp.factory import FTPFactory
-    from ftpd.ftp.trace import Trace
+    from ftpd.ftp.traces.trace import Trace
 
 __all__ = ["Channel", "Session", "Transfer"]
 

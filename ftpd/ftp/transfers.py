@@ -15,9 +15,9 @@ from twisted.logger import Logger
 
 from ftpd.errors import BadOffset, BadParameter, DataConnectionFailed, DataNotProtected, NoSpace, OverQuota, TransferCut
 from ftpd.events import TransferEnded
-from ftpd.ftp.digests import digest_of
+from ftpd.ftp.data.protected import ProtectedPort
 from ftpd.ftp.errors_to_replies import reply_for
-from ftpd.ftp.protectedport import ProtectedPort
+from ftpd.ftp.hashes.digests import digest_of
 from ftpd.ftp.session import Session, Transfer
 from ftpd.ftp.states import Stop
 from ftpd.ftp.tolerance import Tolerance

@@ -150,6 +150,6 @@ def _certificate_of(credentials: Any) -> ClientCertificate | None:
 
 
 def _is_named(name: object, certificate: ClientCertificate, accounts_of: AccountsOf) -> bool:
-    """Whether *certificate* stands for the account *name*; text is of checkers that want it so (`ftp.shell_logins`)."""
+    """Whether *certificate* stands for the account *name*; text is of checkers that want it so (`ftp.shell.logins`)."""
     raw = encode_name(name) if isinstance(name, str) else name
     return any(raw == encode_name(account) for account in accounts_of(certificate))

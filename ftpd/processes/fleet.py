@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, gatherResults
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 
 from ftpd import __version__
-from ftpd.checking import inspected
 from ftpd.config.source import Source
 from ftpd.config.tree import Config
 from ftpd.errors import Unavailable
@@ -29,13 +27,14 @@ from ftpd.logs.open import OpenLogs
 from ftpd.processes.control import ControlSocket
 from ftpd.processes.count import worker_count
 from ftpd.processes.directory import RuntimeDirectory
+from ftpd.processes.examination import Finding, examined
 from ftpd.processes.generation import PATIENCE, CannotServe, Generation
 from ftpd.processes.identity import identity
 from ftpd.processes.notify import Notify
 from ftpd.processes.operator import Refused
 from ftpd.processes.order import Order
 from ftpd.processes.ports import Opened, Ports, tell_opened
-from ftpd.processes.privileges import drop
+from ftpd.processes.privileges import drop, loss
 from ftpd.processes.process import WorkerProcess
 from ftpd.processes.sockets import inherited
 from ftpd.processes.status import ListenerStatus, Status
@@ -74,17 +73,20 @@ class Fleet(Service):
         self._lost = lost
         self._forwards_logs = forwards_logs
         self._since = time.time()
+        self._ahead = self._since - time.monotonic()
         self._generations: list[Generation] = []
         self._current: Generation | None = None
         self._count = itertools.count(1)  # of processes
         self._numbers = itertools.count(1)  # of generations
         self._locked: str | None = None
         self._tally: Tally | None = None
+        self._handing_over: Tally | None = None
         self._reloads = DeferredLock()
         self._asking = DeferredLock()
         self._claimed: Opened | None = None  # by who had the right to
         self._opened = Opened()
         self._is_stopping = False
+        self._examining: Deferred[Finding] | None = None
         self._loops: list[LoopingCall] = []
 
     # Service.
@@ -116,12 +118,16 @@ class Fleet(Service):
         tell_source_port(self._log, self._config.ftp.active.source_port)
         if os.geteuid() == 0:
             self._log.warn("root serves: name in process.user who the server becomes once its ports are open")
+        elif told := loss(self._source.file):
+            self._log.warn("{told}", told=told)
         self._opened = self._claimed
         try:
             prepare(self._directory.state)
         except Unavailable as error:
             raise CannotServe(f"{error}.") from error
-        self._state = SQLiteState(self._directory.state, "", self._reactor)
+        self._state = SQLiteState(
+            self._directory.state, "", self._reactor, ahead=self._ahead + time.monotonic() - self._reactor.seconds()
+        )
         self._control = ControlSocket(self._reactor, self._directory.control, self, self._identity.group)
         self._control.open()
         generation = self._start_generation(self._source, self._config, self._opened, PATIENCE)
@@ -236,11 +242,16 @@ class Fleet(Service):
             slot=slot,
             places=len(generation.restarts),
             state=self._directory.state,
+            ahead=self._ahead,
             locked=self._locked,
             forwards_logs=self._forwards_logs and not generation.config.log.targets,
             succeeds=succeeds,
             waits=self._current not in (None, generation),
         )
+
+    def drains(self, worker: WorkerProcess) -> None:
+        if self._handing_over is not None:
+            self._handing_over.add(worker, 0)
 
     def looked(self, worker: WorkerProcess, sessions: int) -> None:
         if self._tally is not None:
@@ -250,8 +261,9 @@ class Fleet(Service):
         self._log.emit(LogLevel.levelWithName(level), "[worker {worker}] {text}", worker=worker.order.slot, text=text)
 
     def ended(self, worker: WorkerProcess) -> None:
-        if self._tally is not None:
-            self._tally.add(worker, 0)
+        for tally in (self._tally, self._handing_over):
+            if tally is not None:
+                tally.add(worker, 0)
         forgetting: Deferred[None] = Deferred.fromCoroutine(self._state.forget(worker.order.name))
         forgetting.addErrback(
             lambda failure: self._log.error("sessions of a dead worker are still counted: {error}", error=failure.value)
@@ -309,11 +321,9 @@ class Fleet(Service):
     # Reloading.
 
     async def _reload(self, old: Generation) -> None:
-        source = Source.read(self._source.file, self._source.overrides)
+        source = await self._examined()
         config = source.config()
-        await self._demand_usable(config)
-        if self._is_stopping:
-            raise Refused("The server is stopping; there is nothing to reload.")
+        self._demand_fitting(config)
         try:
             opened = self._ports.claim(config, worker_count(config))
             new = await self._started(source, config, opened)
@@ -325,8 +335,22 @@ class Fleet(Service):
             tell_source_port(self._log, config.ftp.active.source_port)
         self._ports.keep(opened)
         self._source, self._config, self._opened, self._current = source, config, opened, new
-        old.end("drain", idle=config.process.drain_idle, most=config.process.drain)
+        await self._hand_over(old, new)
+
+    async def _hand_over(self, old: Generation, new: Generation) -> None:
+        """Have *old* let nobody in any more; done when it does not: who connects after a reload shall not meet the old settings."""
+        settings = self._config.process
+        tally = self._handing_over = Tally(self._reactor, old.workers.values())
+        old.end("drain", idle=settings.drain_idle, most=settings.drain)
         new.tell("answer")
+        await tally.total
+        self._handing_over = None
+        for worker in tally.awaited:
+            self._log.warn(
+                "worker {worker} (process {pid}) of the old configuration does not answer, and may let somebody in yet",
+                worker=worker.order.slot,
+                pid=worker.pid,
+            )
 
     async def _started(self, source: Source, config: Config, opened: Opened) -> Generation:
         new = self._start_generation(source, config, opened, _PATIENCE_OF_RELOAD)
@@ -342,19 +366,32 @@ class Fleet(Service):
         self._logs = logs
         return new
 
-    async def _demand_usable(self, config: Config) -> None:
-        """Raise `ConfigError` with everything that speaks against serving *config* in the place of the one in use."""
-        problems, warnings = await inspected(config, self._reactor)
+    async def _examined(self) -> Source:
+        """Return what the configuration file says now, after it was tried."""
+        self._examining = Deferred.fromCoroutine(examined(self._reactor, self._source.file, self._source.overrides))
+        try:
+            finding = await self._examining
+        except CancelledError:
+            raise Refused("The server is stopping; there is nothing to reload.") from None
+        finally:
+            self._examining = None
+        for warning in finding.warnings:
+            self._log.warn("{warning}", warning=warning)
+        return finding.source
+
+    def _demand_fitting(self, config: Config) -> None:
+        """Raise `ConfigError` with everything that keeps *config* from taking the place of the one in use."""
+        problems = []
         for field in _FIXED:
             old, new = getattr(self._config.process, field), getattr(config.process, field)
             if new != old:
-                problems.append(Problem("", f"process.{field}", f"changed from {old!r} to {new!r}", "this needs a restart"))
+                problems.append(
+                    Problem(self._source.file, f"process.{field}", f"changed from {old!r} to {new!r}", "this needs a restart")
+                )
         if not problems and not worker_count(config):
-            problems.append(Problem("", "process.workers", "changed to none", "this needs a restart"))
-        for warning in warnings:
-            self._log.warn("{warning}", warning=warning)
+            problems.append(Problem(self._source.file, "process.workers", "changed to none", "this needs a restart"))
         if problems:
-            raise ConfigError([attrs.evolve(problem, file=problem.file or self._source.file) for problem in problems])
+            raise ConfigError(problems)
 
     # Stopping.
 
@@ -367,6 +404,8 @@ class Fleet(Service):
     async def _stop(self) -> None:
         self._notify.stopping()
         self._ports.close()
+        if self._examining is not None:
+            self._examining.cancel()
         for loop in self._loops:
             loop.stop()
         for generation in tuple(self._generations):

@@ -5,7 +5,6 @@ Apart from the fleet, which has two generations while a reload is under way.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -41,6 +40,9 @@ class Home(Protocol):
 
     def make_order(self, generation: Generation, slot: int, *, succeeds: bool) -> Order:
         """Return the order for the worker in place *slot* of *generation*."""
+
+    def drains(self, worker: WorkerProcess) -> None:
+        """*worker* lets nobody in any more."""
 
     def looked(self, worker: WorkerProcess, sessions: int) -> None:
         """*worker* has seen what it was asked; see `process.Owner`."""
@@ -89,7 +91,7 @@ class Generation:
         self._patience = patience
         self._is_tried = False  # has served once
         self._stillborn = 0  # deaths at start, in a row
-        self._soon = 0  # deaths that followed a start soon, in a row
+        self._soon = dict.fromkeys(self.restarts, 0)  # deaths that followed a start soon, in a row, in each place
         self._silent: dict[WorkerProcess, int] = {}
         self._memory = make_memory(count)
         self._balance = Balance(self._memory.fileno(), count)
@@ -159,6 +161,9 @@ class Generation:
                 self._log.error("worker {worker} cannot serve: {reason}", worker=worker.order.slot, reason=problem)
         self._fail(ConfigError([Problem("", "", problem, "") for problem in problems]))
 
+    def drains(self, worker: WorkerProcess) -> None:
+        self._home.drains(worker)
+
     def looked(self, worker: WorkerProcess, sessions: int) -> None:
         self._home.looked(worker, sessions)
 
@@ -179,7 +184,8 @@ class Generation:
             self._see_whether_gone()
         else:
             self._stillborn += not worker.serves
-            self._soon = self._soon + 1 if time.time() - worker.since < _SOON_SECONDS else 0
+            has_died_soon = self._reactor.seconds() - worker.started < _SOON_SECONDS
+            self._soon[slot] = self._soon[slot] + 1 if has_died_soon else 0
             self._replace(slot)
 
     def _start_worker(self, slot: int, *, succeeds: bool) -> None:
@@ -192,7 +198,7 @@ class Generation:
             reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
             self._log.error("worker {worker} cannot be started: {reason}", worker=slot, reason=reason)
             self._stillborn += 1
-            self._soon += 1
+            self._soon[slot] += 1
             self._replace(slot)
             return
         self.workers[slot] = worker
@@ -204,7 +210,8 @@ class Generation:
             self._fail(CannotServe(f"Workers died at their start, {times}; the log says of what."))
             return
         self.restarts[slot] += 1
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._soon, 20)) if self._soon else 0
+        soon = self._soon[slot]
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(soon, 20)) if soon else 0
         self._starts[slot] = self._reactor.callLater(pause, self._start_worker, slot, succeeds=True)
 
     def _fail(self, error: ConfigError | CannotServe) -> None:

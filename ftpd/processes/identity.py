@@ -13,7 +13,7 @@ import attrs
 
 from ftpd.schema import ConfigError, Problem
 
-__all__ = ["Identity", "identity", "name_of_user", "unknown_names"]
+__all__ = ["Identity", "identity", "name_of_group", "name_of_user", "unknown_names"]
 
 
 @attrs.frozen
@@ -46,6 +46,14 @@ def name_of_user(number: int) -> str:
     """Return how the operator calls the user *number*."""
     try:
         return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def name_of_group(number: int) -> str:
+    """Return how the operator calls the group *number*."""
+    try:
+        return grp.getgrgid(number).gr_name
     except KeyError:
         return str(number)
 

@@ -20,7 +20,7 @@ FIRST_LISTENER = 5  # and of the first listening socket; the others follow, in t
 class Order:
     """Serve *source* as the worker called *name* in place *slot* of *places*; *state* is the path of the shared state.
 
-    *locked* is the message of a locked server.  *forwards_logs*: lines go to the parent, who has a log of its own.  *succeeds*: the one before
+    *ahead* is what the time since the epoch had, and the monotonic clock had not, when the parent began: see `state.sqlite`.  *locked* is the message of a locked server.  *forwards_logs*: lines go to the parent, who has a log of its own.  *succeeds*: the one before
     it died, and left behind what nobody else will clear away.  *waits*: another worker still reads its datagram sockets, until "answer" is said.
     """
 
@@ -29,6 +29,7 @@ class Order:
     slot: int
     places: int
     state: str
+    ahead: float = 0.0
     locked: str | None = None
     forwards_logs: bool = False
     succeeds: bool = False

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 
 from ftpd.processes.capabilities import NET_BIND_SERVICE, Capabilities
-from ftpd.processes.identity import Identity, name_of_user
+from ftpd.processes.identity import Identity, name_of_group, name_of_user
 from ftpd.schema import ConfigError, Problem
 
-__all__ = ["drop"]
+__all__ = ["drop", "loss"]
 
 
 def drop(wanted: Identity, *, keeps_low_ports: bool) -> None:
@@ -28,6 +28,17 @@ def drop(wanted: Identity, *, keeps_low_ports: bool) -> None:
     except OSError as error:
         found = f"privileges cannot be given up to become {name_of_user(wanted.user)!r}: {error.strerror}"
         raise ConfigError([Problem("", "process.user", found, "root needs CAP_SETUID and CAP_SETGID for that")]) from error
+
+
+def loss(file: str) -> str:
+    """Return what an operator should know of *file*, the configuration, after `drop`: that nobody here can read it again; empty where somebody can.
+
+    Root has read it for the start.  To keep it open would not help, since editors make a new file; and nobody stays root to open that one.
+    """
+    if os.access(file, os.R_OK):
+        return ""
+    user, group = name_of_user(os.geteuid()), name_of_group(os.getegid())
+    return f"{user!r} cannot read {file}, so that it cannot be reloaded; chown root:{group} and chmod 640 let the server read it, and not write it"
 
 
 def _drop(wanted: Identity, keeps_low_ports: bool) -> None:

@@ -5,24 +5,21 @@ Apart from the generation, which decides how many there are and what happens whe
 
 from __future__ import annotations
 
-import os
 import socket as sockets
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Final, Protocol
 
-from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from ftpd.processes.channel import Message, connect
 from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
+from ftpd.processes.program import command, ending, environment
 
 __all__ = ["Owner", "WorkerProcess"]
 
-_COMMAND: Final = ("-P", "-m", "ftpd.processes.worker")
 _LEVELS: Final = frozenset(level.name for level in LogLevel.iterconstants())
 
 
@@ -34,6 +31,9 @@ class Owner(Protocol):
 
     def failed(self, worker: WorkerProcess, problems: Sequence[str]) -> None:
         """It cannot serve as it was ordered, and ends."""
+
+    def drains(self, worker: WorkerProcess) -> None:
+        """It lets nobody in any more."""
 
     def looked(self, worker: WorkerProcess, sessions: int) -> None:
         """It has seen what it was asked, and done it to so many *sessions*."""
@@ -48,7 +48,7 @@ class Owner(Protocol):
 class WorkerProcess(ProcessProtocol):
     """Start a process with *order*, the *memory* of its generation, and the *listening* sockets of its configuration.  Raises `OSError` where there can be none.
 
-    `serves` says whether it has begun to; `sessions` and `transfers` are as it last said; `is_heard` is set by each word of it.  `was_killed`: a
+    `since` is when it was started, in seconds since the epoch, and `started` in the reactor's.  `serves` says whether it has begun to; `sessions` and `transfers` are as it last said; `is_heard` is set by each word of it.  `was_killed`: a
     signal has ended it, so that it could not put in order what it was doing.
     """
 
@@ -57,6 +57,7 @@ class WorkerProcess(ProcessProtocol):
     def __init__(self, reactor: Any, order: Order, memory: IO[bytes], listening: Sequence[sockets.socket], owner: Owner) -> None:
         self.order = order
         self.since = time.time()
+        self.started: float = reactor.seconds()
         self.serves = False
         self.is_heard = True
         self.is_ending = False
@@ -67,6 +68,7 @@ class WorkerProcess(ProcessProtocol):
         self._words: dict[str, tuple[Callable[..., None], Mapping[str, type]]] = {
             "ready": (self._begin, {}),
             "alive": (self._count, {"sessions": int, "transfers": int}),
+            "drains": (self._drains, {}),
             "looked": (self._looked, {"sessions": int}),
             "failed": (self._failed, {"problems": list}),
             "log": (self._tell, {"level": str, "text": str}),
@@ -76,8 +78,8 @@ class WorkerProcess(ProcessProtocol):
             files = {0: 0, 1: 1, 2: 2, CHANNEL: theirs.fileno(), BALANCE: memory.fileno()}
             files |= {number: socket.fileno() for number, socket in enumerate(listening, FIRST_LISTENER)}
             try:
-                arguments = [sys.executable, *_COMMAND, str(order.slot)]
-                self._process = reactor.spawnProcess(self, sys.executable, arguments, _environment(), childFDs=files)
+                arguments = command("ftpd.processes.worker", str(order.slot))
+                self._process = reactor.spawnProcess(self, arguments[0], arguments, environment(), childFDs=files)
             except BaseException:
                 ours.close()
                 raise
@@ -98,7 +100,7 @@ class WorkerProcess(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         self._channel.close()
         self.was_killed = getattr(reason.value, "signal", None) is not None
-        self._owner.ended(self, _how(reason.value))
+        self._owner.ended(self, ending(reason.value))
 
     def _heard(self, message: Message) -> None:
         """Do what the worker's *message* means.  It speaks to clients, and we do not: what makes no sense is not a reason to fail with it."""
@@ -120,6 +122,9 @@ class WorkerProcess(ProcessProtocol):
     def _count(self, sessions: int, transfers: int) -> None:
         self.sessions, self.transfers = sessions, transfers
 
+    def _drains(self) -> None:
+        self._owner.drains(self)
+
     def _looked(self, sessions: int) -> None:
         self._owner.looked(self, sessions)
 
@@ -128,16 +133,3 @@ class WorkerProcess(ProcessProtocol):
 
     def _tell(self, level: str, text: str) -> None:
         self._owner.told(self, level if level in _LEVELS else "error", text)
-
-
-def _how(value: Any) -> str:
-    if isinstance(value, ProcessDone):
-        return "exit code 0"
-    if isinstance(value, ProcessTerminated) and value.signal is not None:
-        return f"signal {value.signal}"
-    return f"exit code {value.exitCode}"
-
-
-def _environment() -> dict[str, str]:
-    """What a worker inherits: it finds its modules where we have found ours."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

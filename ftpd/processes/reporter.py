@@ -33,6 +33,7 @@ class Reporter:
         self._obey = obey
         self._rows: dict[str, SessionRow] = {}  # by session, as they are
         self._told: dict[str, SessionRow] = {}  # and as the state has them
+        self._named: set[str] = set()  # sessions that it may have, also of reports that came to nothing
         self._turn = DeferredLock()  # one report at a time
 
     def look(self) -> None:
@@ -53,9 +54,10 @@ class Reporter:
         try:
             rows = self._rows
             changed = [row for session, row in rows.items() if self._told.get(session) != row]
-            gone = [session for session in self._told if session not in rows]
+            gone = [session for session in self._named if session not in rows]
+            self._named.update(rows)
             requests = await self._state.report(changed, gone)
-            self._told = rows
+            self._told, self._named = rows, set(rows)
         except Unavailable:
             return  # the state says so in the log, and once
         finally:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket as sockets
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from ftpd.logs.targets import text_line
 from ftpd.processes.balance import Balance
 from ftpd.processes.channel import Message, connect, receive_first, send_last
 from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
+from ftpd.processes.orphan import end_with_parent, outlive_parent
 from ftpd.processes.parts import with_own_ports
 from ftpd.processes.reporter import Reporter
 from ftpd.reactor import chosen_reactor
@@ -37,6 +39,7 @@ from ftpd.values import Request
 __all__ = ["main"]
 
 _SECOND: Final = 1.0  # between two reports
+_GRACE_SECONDS: Final = 10.0  # for what was cut at the deadline to be over; the parent has more, if it is still there
 _MOST_LETTERS: Final = 100_000  # of what is said for the log: a message has its limit
 _RESTARTING: Final = "The server is restarting; please connect again."
 _STOPPING: Final = "The server is shutting down; closing."
@@ -89,6 +92,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to serve, and say so."""
+        outlive_parent()  # who has sessions lets them end; that the parent is gone is seen by the channel from here on
         if self._order.forwards_logs:
             globalLogPublisher.addObserver(self._forward)  # type: ignore[arg-type]  # whatever can be called is one
         self.lock(self._order.locked)
@@ -107,10 +111,11 @@ class Worker:
                 datagrams.listen()
 
     def hand_over(self, idle: float, most: float) -> None:
-        """Drain, for other workers have our sockets now: two must not read the same datagrams."""
+        """Drain, for other workers have our sockets now: two must not read the same datagrams.  Say so: who comes from now on is theirs."""
         for datagrams in self._server.datagrams:
             datagrams.hand_over(_RESTARTING)
         self.drain(idle, most)
+        self._channel.send({"said": "drains"})
 
     def drain(self, idle: float | None = None, most: float | None = None) -> None:
         """Accept nobody more, and end when the sessions have been quiet for *idle* seconds, or after *most*; as the settings say for None."""
@@ -138,11 +143,17 @@ class Worker:
     def _end(self, quiet_seconds: float, most_seconds: float, words: str) -> None:
         self._balance.leave(self._order.slot)
         self._quiet_seconds = min(self._quiet_seconds, quiet_seconds)  # whoever is in a hurry stays in one
+        self._reactor.callLater(most_seconds + _GRACE_SECONDS, self._break_off)
         drained = self._server.drain(self._quiet_seconds, most_seconds, words)
         if self._ending is None:
             self._ending = drained.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
             self._ending.addErrback(lambda failure: self._log.failure("ending failed", failure=failure))
             self._ending.addBoth(lambda _: self._reactor.stop())
+
+    def _break_off(self) -> None:
+        """End as if killed, since somebody has to clear away what is left: what was cut is still under way, on a disk that does not answer."""
+        self._log.error("ended with what a disk does not let end: {count} sessions", count=self._reporter.sessions)
+        signal.raise_signal(signal.SIGKILL)
 
     async def _close(self) -> None:
         if self._reports.running:
@@ -190,6 +201,7 @@ class Worker:
 
 def main() -> None:
     """Serve as the first message on the channel says, until the parent wants no more, or is no more."""
+    end_with_parent(CHANNEL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; what it means is for the parent to say
     for number in (signal.SIGHUP, signal.SIGUSR1):  # sent to all of a service at once; those of the parent are passed on
         signal.signal(number, signal.SIG_IGN)
@@ -218,7 +230,7 @@ def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
     config = with_own_ports(order.source.config(), order.slot, order.places)
     os.set_inheritable(BALANCE, False)
     balance = Balance(BALANCE, order.places)
-    state = SQLiteState(order.state, order.name, reactor)
+    state = SQLiteState(order.state, order.name, reactor, ahead=order.ahead + time.monotonic() - reactor.seconds())
     streams, datagrams = len(config.listen), len(config.tftp.listeners)
     adopted = [_adopted(FIRST_LISTENER + index) for index in range(streams + datagrams)]
     server = make_service(config, reactor, sockets=adopted[:streams], datagram_sockets=adopted[streams:], state=state)

@@ -39,9 +39,13 @@ class Exchange:
         self.fault = ""
         self._thread.start()
 
-    def finish(self) -> None:
-        """The final reply is here, or never will be: let a connection end that the trace holds open, and wait for the end."""
+    def let_end(self) -> None:
+        """Let a connection end that the trace holds open, once so much was moved as the trace tells."""
         self._may_end.set()
+
+    def finish(self) -> None:
+        """The final reply is here, or never will be: let it end, and wait for that."""
+        self.let_end()
         self._thread.join(max(0.0, self._ends_at - time.monotonic()) + 1.0)
         if self._thread.is_alive():
             self.fault = _LATE
@@ -69,10 +73,10 @@ class Exchange:
             self.moved += len(block)
         if self._transferred.is_finished:
             _end(connection)
-        elif self._transferred.is_reset:
-            connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _RESET)
-        else:
+            return
+        if not self._transferred.is_reset:
             self._may_end.wait(max(0.0, self._ends_at - time.monotonic()))
+        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _RESET)
 
     def _receive(self, connection: sockets.socket) -> None:
         """Count what comes: all of it, or, where the client broke off, as much as it had then."""

@@ -106,6 +106,7 @@ class _Performance:
                     self._hear()
                 self._say(played)
             while any(played.line.answers for played in self._outstanding):
+                self._leave()
                 self._hear()
         finally:
             self._finish_exchange()
@@ -133,6 +134,11 @@ class _Performance:
         except OSError as error:
             raise Gone(f"cannot listen on {host} for an active data connection: {error.strerror or error}") from error
         return port_line(self._listener, line.verb != "PORT" or family == sockets.AF_INET6)
+
+    def _leave(self) -> None:
+        """Nothing more is said: a transfer that no ABOR ends was ended by the client's leaving, which took both connections along."""
+        if self._exchange is not None and not any(played.line.verb == "ABOR" for played in self._outstanding):
+            self._exchange[1].let_end()
 
     # Hearing.
 

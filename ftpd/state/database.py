@@ -32,6 +32,7 @@ _LOOK_SECONDS: Final = 1.0  # between two looks whether the file is still the on
 _BUSY_POLL_SECONDS: Final = 0.0005  # a worker that enters its counts at once takes 20 us
 _POLL_SECONDS: Final = 0.02
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CUT: Final = 522  # SQLITE_IOERR_SHORT_READ: somebody has cut off the log, of which others of us go on remembering more
 _ASIDE: Final = ".set-aside"
 
 
@@ -167,7 +168,7 @@ class Database:
             return self._is_ours
         if self._is_ours and _code(error) == sqlite3.SQLITE_ERROR:
             return True  # somebody has changed its tables
-        return isinstance(error, _Damaged) or _code(error) in _DAMAGED
+        return isinstance(error, _Damaged) or _code(error) in _DAMAGED or getattr(error, "sqlite_errorcode", 0) == _CUT
 
     def _set_aside(self, error: BaseException) -> None:
         """Rename the file, for whoever wants to know what happened to it; the one before it goes."""

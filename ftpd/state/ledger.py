@@ -52,7 +52,7 @@ _FORGOTTEN_FIRST: Final = """
 
 
 class Ledger:
-    """The ledger of the worker called *worker*; *seconds* is the time.
+    """The ledger of the worker called *worker*; *seconds* is the time since the epoch.
 
     Used by one thread at a time; but `bans`, until when each address is banned, may be read by any.
     """
@@ -306,10 +306,15 @@ class Ledger:
             del self.bans[address]
 
 
-def clear(sql: sqlite3.Connection) -> None:
-    """Remove what belongs to workers of a former run; bans and failed logins stay."""
+def clear(sql: sqlite3.Connection, now: float) -> None:
+    """Remove what belongs to workers of a former run; bans and failed logins stay, but for those whose time has not come.
+
+    A ban ends within window and ban time of the first of its failures: so none that stays is longer than that.
+    """
     for table in (*_OF_WORKERS, "requests"):
         sql.execute(f"delete from {table}")
+    sql.execute("delete from failures where since > ?", (now,))
+    sql.execute("delete from bans where until > ? and address not in (select address from failures)", (now,))
 
 
 def _ban(sql: sqlite3.Connection, address: str, until: float) -> None:

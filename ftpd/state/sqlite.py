@@ -10,8 +10,10 @@ The parent calls `prepare` once, after it has given up root and before any worke
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -39,13 +41,14 @@ class _Reactor(Clock, Protocol):
 def prepare(path: str, mode: int = 0o600) -> None:
     """Make the file at *path* ready for the workers of a new run; it blocks, for 5 s at most.
 
-    It is made with these mode bits if it is missing.  Places, sessions and requests of a former run are removed; bans and failed logins stay.
+    It is made with these mode bits if it is missing.  Places, sessions and requests of a former run are removed; bans and failed logins stay,
+    but for those of a time that is still to come: the clock was wrong then, and the ban would last until it is that time.
     A file that is damaged, or of another version, is set aside beside it, and the log says so.  Raises `Unavailable` where it cannot be made.
     """
     database = Database(path, mode, _warn, is_ours=True)
     try:
         with database.locked(_MOST_SECONDS):
-            database.run(clear)
+            database.run(partial(clear, now=time.time()))
     except (OSError, sqlite3.Error) as error:
         raise Unavailable(None, f"the shared state {path} cannot be made ready: {error}") from error
     finally:
@@ -58,14 +61,18 @@ class SQLiteState:
     Two at a time may not have the same name.  A process that serves nobody, and only asks, is called "".  The file is made, with *mode*, where
     it is missing.  Places without a limit are taken at once, and the others learn of them within 20 ms; for any other the file is asked.
 
+    *ahead* is what the time since the epoch has, and *reactor*'s seconds have not.  It has to be the same for all processes of a server, and is as
+    their parent found it: where somebody sets the clock of the machine meanwhile, no ban ends early or lasts longer for that.
+
     While the file cannot be used every call is `Unavailable`, after 5 s at the start of it and then at once; the log says so, and when it is over.
     What was told meanwhile is entered then, and whoever has gone on without an answer to `take` is counted: give back what was perhaps taken.
     """
 
-    def __init__(self, path: str, worker: str, reactor: _Reactor, mode: int = 0o600) -> None:
+    def __init__(self, path: str, worker: str, reactor: _Reactor, mode: int = 0o600, *, ahead: float = 0.0) -> None:
         self._path = path
         self._reactor = reactor
-        self._ledger = Ledger(worker, reactor.seconds)
+        self._ahead = ahead
+        self._ledger = Ledger(worker, lambda: reactor.seconds() + ahead)
         self._pending: dict[Call, None] = {}  # whoever waits, oldest first
         self._late: DelayedCall | None = None
         self._soon: DelayedCall | None = None
@@ -97,10 +104,10 @@ class SQLiteState:
 
     async def fail(self, address: str, *, window: float, most: int, ban: float) -> Failures:
         failures: Failures = await self._ask(Fail(address, window, most, ban))
-        return failures
+        return Failures(failures.count, self._here(failures.banned_until))
 
     def banned_until(self, address: str) -> float:
-        return self._ledger.bans.get(address, 0.0)
+        return self._here(self._ledger.bans.get(address, 0.0))
 
     async def report(self, changed: Sequence[SessionRow], gone: Sequence[str]) -> Sequence[Request]:
         """See `spi.State.report`; after `Unavailable` what was told is remembered, and need not be told again."""
@@ -132,6 +139,10 @@ class SQLiteState:
         for timer in (self._soon, self._late):
             if timer is not None and timer.active():
                 timer.cancel()
+
+    def _here(self, until: float) -> float:
+        """Return the end of a ban, 0.0 for none, in the reactor's seconds."""
+        return until - self._ahead if until else 0.0
 
     # To the thread.
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import errno
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred
-
 from ftpd.errors import FileTransferError
 from ftpd.events import SizeProbed
 from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile
 from ftpd.stepping import stepped
-from ftpd.tftp.exchange import Exchange, Home, Visitor
+from ftpd.tftp.exchange import Exchange, Visitor
 from ftpd.tftp.multicast import Seat
 from ftpd.tftp.window import Sender
 from ftpd.tftp.wire.options import Terms
-from ftpd.tftp.wire.packets import ACK, ERROR, OACK, ErrorCode, oack
+from ftpd.tftp.wire.packets import ACK, ERROR, OACK, ErrorCode
 from ftpd.values import Outcome
 
 __all__ = ["Download", "Frames"]
@@ -54,21 +52,12 @@ class Download(Exchange):
     timer: Sender | Seat
 
     def __init__(
-        self,
-        home: Home,
-        visitor: Visitor,
-        path: VirtualPath,
-        terms: Terms,
-        file: ReadableFile,
-        frames: Frames,
-        timer: Sender | Seat,
+        self, visitor: Visitor, path: VirtualPath, terms: Terms, file: ReadableFile, timer: Sender | Seat, frames: Frames
     ) -> None:
-        super().__init__(home, visitor, path, terms)
-        self._file = file
+        super().__init__(visitor, path, terms, file, timer)
         self._frames = frames
-        self.timer = timer
         self._stride = terms.block_size + _HEADER
-        self._oack = oack(terms.acknowledged) if terms.acknowledged else b""
+        self._oack = terms.oack
         self._owed: tuple[int, int] | None = None  # blocks that could not be sent yet
         self._is_fetching = False
         self._later: Any = None
@@ -168,6 +157,7 @@ class Download(Exchange):
             return
         self.is_over = True
         visitor = self.visitor
+        visitor.hands_on = True
         self._home.publish(SizeProbed(peer=visitor.peer, account=visitor.name, path=str(self.path), size=self.size or 0))
         self.close()
 
@@ -178,6 +168,9 @@ class Download(Exchange):
         try:
             if not first:
                 line.send(self._oack)
+                return
+            if count == 1 and self._pace is None and (frames := self._frames.frames(first, 1)):
+                line.send(frames)  # lock-step, mostly (tests/bench: tftp-storm)
                 return
             most = line.segments
             while count > 0:
@@ -246,7 +239,7 @@ class Download(Exchange):
             except Exception as error:
                 self._not_fetched(error)
                 return False
-            if not isinstance(fetching, Deferred):
+            if fetching is None:
                 self._is_fetching = False
                 self.timer.last = self._frames.last
                 return True

@@ -7,30 +7,31 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred
+import attrs
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Visit
 from ftpd.accounts.rates import Rates, SessionRates, Way
-from ftpd.errors import TransferCut
+from ftpd.errors import OverQuota, TransferCut
 from ftpd.events import DatagramTransferEnded, Event
-from ftpd.interfaces import IAvatar
 from ftpd.paths import VirtualPath
 from ftpd.spi import Pace, Reactor
 from ftpd.stepping import stepped
 from ftpd.tftp.errors_to_codes import answer_for
 from ftpd.tftp.line import Line
+from ftpd.tftp.logins import Login, Logins
 from ftpd.tftp.wire.options import Terms
-from ftpd.tftp.wire.packets import Request, error, parse_error
+from ftpd.tftp.wire.packets import Mode, Request, error, parse_error
 from ftpd.values import Outcome, Peer, SessionRow
 
 __all__ = ["Exchange", "Home", "Visitor"]
 
 NEVER: Final = float("inf")
+_CLIENTS_MISTAKES: Final = (TransferCut, OverQuota)  # nothing that an operator has to be warned of
 
 
 class Home(Protocol):
@@ -46,32 +47,52 @@ class Home(Protocol):
     def over(self, exchange: Exchange, key: Any) -> None:
         """*exchange*, known as *key*, has ended."""
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anybody hears of events of *kind*: others need not be made."""
+
     def publish(self, event: Event) -> None: ...
 
 
 class Visitor:
-    """Who has sent a request, and what has to be given back when it is over: the login and the place that it has taken."""
+    """Who has sent a request to *home*, and what has to be given back when it is over: the login and the place that it has taken."""
 
-    __slots__ = ("_logout", "_visit", "account", "answered", "began", "datagram", "files", "key", "peer", "request")
+    __slots__ = (
+        "_login",
+        "_logins",
+        "_visit",
+        "account",
+        "answered",
+        "began",
+        "datagram",
+        "files",
+        "hands_on",
+        "home",
+        "key",
+        "peer",
+        "request",
+    )
 
-    def __init__(self, key: Any, datagram: bytes, request: Request, peer: Peer, visit: Visit, began: float) -> None:
+    def __init__(self, home: Home, key: Any, datagram: bytes, request: Request, peer: Peer, visit: Visit, began: float) -> None:
+        self.home = home
         self.key = key
         self.datagram = datagram
         self.request = request
         self.peer = peer
         self.began = began
         self.answered = -NEVER  # when the request was last answered once more
+        self.hands_on = False  # whether the login is as good as new for the client's next request
         self._visit = visit
         self.account: Any = None
         self.files: Any = None
-        self._logout: Callable[[], object] | None = None
+        self._login: Login | None = None
+        self._logins: Logins
 
-    def logged_in(self, avatar: Any, logout: Callable[[], object]) -> None:
-        """Be *avatar*, an `IAvatar`, from now on."""
-        assert IAvatar.providedBy(avatar)
-        self.account = avatar.account
-        self.files = avatar.files
-        self._logout = logout
+    def logged_in(self, login: Login, logins: Logins) -> None:
+        """Have *login*, one of *logins*, from now on."""
+        self.account = login.account
+        self.files = login.files
+        self._login = login
+        self._logins = logins
 
     async def take_place(self) -> None:
         """Count the login, where the account has a limit.  Raises `TooManySessions`."""
@@ -84,27 +105,50 @@ class Visitor:
 
     def leave(self) -> None:
         """Give everything back; may be called twice."""
-        logout, self._logout = self._logout, None
-        if logout is not None:
-            logout()
+        login, self._login = self._login, None
+        if login is not None:
+            if self.hands_on:
+                self._logins.hand_on(login)
+            else:
+                login.end()
         self._visit.close()
+
+    def describe(self) -> SessionRow:
+        """Return what others see of it, before there is a transfer."""
+        peer, now = self.peer, time.time()
+        account = self.account
+        return SessionRow(
+            session=peer.session,
+            address=peer.address,
+            port=peer.port,
+            listener=peer.listener,
+            protocol=peer.protocol,
+            since=now - (self.home.reactor.seconds() - self.began),
+            heard=now,
+            account=self.name,
+            is_anonymous=account is not None and account.is_anonymous,
+            host=account.host if account is not None else "",
+            command=self.request.command,
+        )
 
 
 class Exchange(ABC):
-    """A transfer under way.  `timer.deadline` is when `expired` wants to be called."""
+    """A transfer of *file* under way.  *timer* is its window machine: `timer.deadline` is when `expired` wants to be called."""
 
     direction: Way
     timer: Any
 
     _log = Logger()
 
-    def __init__(self, home: Home, visitor: Visitor, path: VirtualPath, terms: Terms) -> None:
-        self._home = home
+    def __init__(self, visitor: Visitor, path: VirtualPath, terms: Terms, file: Any, timer: Any) -> None:
+        self._home = visitor.home
         self.visitor = visitor
         self.path = path
         self._terms = terms
+        self._file = file
+        self.timer = timer
         self._line: Line
-        self._seconds = home.reactor.seconds
+        self._seconds = self._home.reactor.seconds
         self._rates: SessionRates | None = None
         self._pace: Pace | None = None
         self.is_over = False
@@ -186,26 +230,9 @@ class Exchange(ABC):
 
     def describe(self) -> SessionRow:
         """Return what others see of it."""
-        visitor, now = self.visitor, time.time()
-        peer = visitor.peer
-        began = now - (self._seconds() - visitor.began)
-        return SessionRow(
-            session=peer.session,
-            address=peer.address,
-            port=peer.port,
-            listener=peer.listener,
-            protocol=peer.protocol,
-            since=began,
-            heard=now,
-            account=visitor.name,
-            is_anonymous=visitor.account.is_anonymous,
-            host=visitor.account.host,
-            command=visitor.request.command,
-            direction=self.direction,
-            path=str(self.path),
-            size=self.size,
-            moved=self.moved,
-            transfer_since=began,
+        row = self.visitor.describe()
+        return attrs.evolve(
+            row, direction=self.direction, path=str(self.path), size=self.size, moved=self.moved, transfer_since=row.since
         )
 
     # The end.
@@ -213,7 +240,7 @@ class Exchange(ABC):
     def fail(self, error: Exception) -> None:
         """End by *error*, a fault of ours unless it says otherwise, and tell the client."""
         code, message = answer_for(error)
-        self.refuse(code, message, Outcome.PEER_FAULT if isinstance(error, TransferCut) else Outcome.LOCAL_FAULT)
+        self.refuse(code, message, Outcome.PEER_FAULT if isinstance(error, _CLIENTS_MISTAKES) else Outcome.LOCAL_FAULT)
 
     def refuse(self, code: int, message: str, outcome: Outcome) -> None:
         """Tell the client that it is over, and end."""
@@ -238,6 +265,9 @@ class Exchange(ABC):
     def publish_end(self, outcome: Outcome, cause: str) -> None:
         """Tell the observers how it went."""
         visitor = self.visitor
+        visitor.hands_on = outcome is Outcome.FINISHED
+        if not self._home.wants(DatagramTransferEnded):
+            return
         self._home.publish(
             DatagramTransferEnded(
                 peer=visitor.peer,
@@ -250,10 +280,10 @@ class Exchange(ABC):
                 seconds=self._seconds() - visitor.began,
                 outcome=outcome,
                 cause=cause,
-                is_ascii=visitor.request.mode.value == "netascii",
+                is_ascii=visitor.request.mode is Mode.NETASCII,
                 blocks=self.blocks,
                 retransmissions=self.retransmissions,
-                options=" ".join(f"{name}={value}" for name, value in self._terms.acknowledged.items()),
+                options=self._terms.text,
             )
         )
 
@@ -271,7 +301,7 @@ class Exchange(ABC):
         except Exception:
             self._log.failure("closing {path} failed", path=str(self.path))
         else:
-            if isinstance(disposing, Deferred):
+            if disposing is not None:
                 disposing.addErrback(lambda failure: self._log.failure("closing {path} failed", failure, path=str(self.path)))
 
     def _tell(self, datagram: bytes) -> None:

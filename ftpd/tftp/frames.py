@@ -7,11 +7,11 @@ are there already, and many blocks then leave as one slice.  Chunks of a file th
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final, TypeAlias
+from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from ftpd.disks import disk_of
+from ftpd.disks import Disk, disk_of
 from ftpd.errors import IntegrityLost, from_oserror
 from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile
@@ -24,15 +24,11 @@ _WINDOW_BYTES: Final = 64 * 1024
 _LEAST_BLOCKS: Final = 8  # a chunk for each block would be read and numbered more often than sent
 _MOST_BYTES: Final = 256 * 1024  # fits the second level of a processor's cache, from where it is sent
 _MOST_BLOCKS: Final = 1024  # in one preadv: IOV_MAX
-_ROLLOVERS: Final = {
-    rollover: (
-        bytes(number >> 8 for number in range(rollover, 65536)) * 2,
-        bytes(number & 0xFF for number in range(rollover, 65536)) * 2,
-    )
-    for rollover in (0, 1)
-}
-
-Identity: TypeAlias = tuple[str, int, int]
+_NOWHERE: Final = -(1 << 62)  # far from every block
+_NOTHING: Final = memoryview(b"")
+_HIGHS: Final = b"".join(bytes((high,)) * 256 for high in range(256))
+_LOWS: Final = bytes(range(256)) * 256
+_ROLLOVERS: Final = {rollover: (_HIGHS[rollover:] * 2, _LOWS[rollover:] * 2) for rollover in (0, 1)}
 
 
 class Geometry:
@@ -159,6 +155,7 @@ class FileFrames:
         "_descriptor",
         "_disk",
         "_file",
+        "_first",
         "_geometry",
         "_hot",
         "_key",
@@ -167,6 +164,7 @@ class FileFrames:
         "_shared",
         "_spare",
         "_stride",
+        "_view",
         "last",
         "size",
     )
@@ -182,9 +180,11 @@ class FileFrames:
         self.size: int = info.size
         self.last: int | None = info.size // geometry.block_size + 1
         self._descriptor = file.descriptor()
-        self._disk = disk_of(self._descriptor) if self._descriptor is not None else None
+        self._disk: Disk | None = None  # known with the first chunk that is read: what others have made needs none
         self._chunks: dict[int, _Chunk] = {}
         self._spare: _Chunk | None = None
+        self._first = _NOWHERE  # the first block of the chunk that frames are taken from
+        self._view = _NOTHING
         self._hot = hot
         self._key = (info.unique, info.size, info.modified_ns, geometry.key) if info.unique else None
         self._shared = hot.enter(self._key) if self._key is not None and self.last > 1 else None
@@ -194,12 +194,13 @@ class FileFrames:
 
         Raises `FileTransferError`.
         """
-        index, place = divmod(first - 1, self._per)
-        chunk = self._chunks.get(index) or self._turn_to(index, first)
-        if chunk is None:
-            return None
+        place = first - self._first
+        if not 0 <= place < self._per:
+            if not self._turn_to(first):
+                return None
+            place = first - self._first
         start = place * self._stride
-        return chunk.view[start : start + count * self._stride]
+        return self._view[start : start + count * self._stride]
 
     async def fetch(self, first: int, count: int) -> None:
         """Have the frames of block *first*, and some behind it, ready.  Raises `FileTransferError`.
@@ -245,19 +246,33 @@ class FileFrames:
     def close(self) -> None:
         """Free the memory at once: thousands may end together, long before a collector looks.  May be called twice."""
         self._chunks.clear()
+        self._first = _NOWHERE
+        self._view = _NOTHING
         self._spare = None
         if self._shared is not None:
             self._shared = None
             self._hot.leave(self._key)
 
-    def _turn_to(self, index: int, first: int) -> _Chunk | None:
+    def _turn_to(self, first: int) -> bool:
+        """Have the chunk of block *first* be the one that frames are taken from, and return whether it could be had without a wait."""
+        self._first = _NOWHERE  # what is let go of may be overwritten
+        index = (first - 1) // self._per
+        chunk = self._chunks.get(index) or self._had(index, first)
+        if chunk is None:
+            return False
+        self._view = chunk.view
+        self._first = index * self._per + 1
+        return True
+
+    def _had(self, index: int, first: int) -> _Chunk | None:
         """Return chunk *index* where it can be had without a wait, and let go of those before it.
 
         What was sent is read once more if a client misses it: memory that is used again at once stays in the processor's cache, and that is
         worth more.  What a store had to be waited for is kept for as long as the client may ask for it again.
         """
-        self._let_go(index if self._disk is not None else (first - 1 - self._geometry.window) // self._per)
-        return self._find(index) or (self._read(index) if self._disk is not None else None)
+        number = self._descriptor
+        self._let_go(index if number is not None else (first - 1 - self._geometry.window) // self._per)
+        return self._find(index) or (self._read(number, index) if number is not None else None)
 
     def _find(self, index: int) -> _Chunk | None:
         """Return the chunk that another has made."""
@@ -274,9 +289,7 @@ class FileFrames:
             if not chunk.is_shared:
                 self._spare = chunk
 
-    def _read(self, index: int) -> _Chunk | None:
-        assert self._disk is not None
-        assert self._descriptor is not None
+    def _read(self, number: int, index: int) -> _Chunk | None:
         start = index * self._per * self._block_size
         length = min(self._per * self._block_size, self.size - start)
         chunk = self._room(length)
@@ -286,7 +299,8 @@ class FileFrames:
             places.append(chunk.payloads[count][:rest])
         if places:
             try:
-                read = self._disk.scatter_cached(self._descriptor, places, start)
+                disk = self._disk = self._disk or disk_of(number)
+                read = disk.scatter_cached(number, places, start)
             except OSError as error:
                 raise from_oserror(error, self._path) from error
             if read is None or read < length:

@@ -21,17 +21,19 @@ from zope.interface import implementer
 from ftpd.spi import Reactor
 from ftpd.tftp.port import RequestPort, let_routers_cut
 
-__all__ = ["ConnectedLine", "Line", "Listener", "SharedLine", "SocketOption", "mtu_block"]
+__all__ = ["ConnectedLine", "Line", "Listener", "PathProbe", "SharedLine", "SocketOption", "mtu_block"]
 
 IS_LINUX: Final = sys.platform == "linux"
 _UDP_SEGMENT: Final = 103  # linux/udp.h; Linux 4.18
-_IP_MTU: Final = 14  # linux/in.h
-_IPV6_MTU: Final = 24  # linux/in6.h
+_PATH_MTU: Final = {  # IP_MTU, linux/in.h, and IPV6_MTU, linux/in6.h; and the bytes of the headers of IP and UDP
+    socket.AF_INET: (socket.IPPROTO_IP, 14, 28),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 24, 48),
+}
+_NONBLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)
 _MOST_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS
 _MOST_BYTES: Final = 65487  # of one call: an IPv4 packet without its headers, less what IPv6's take more
-_HEADERS: Final = {socket.AF_INET: 28, socket.AF_INET6: 48}  # of IP and UDP
 _TFTP_HEADER: Final = 4
-_LEAST_RECEIVED: Final = 1024  # an ACK is 4 bytes, and an ERROR has a message
+_LEAST_RECEIVED: Final = 256  # an ACK is 4 bytes, and of an ERROR's message half as many are looked at
 _MOST_READ: Final = 64  # datagrams in one turn of the reactor
 _TRIES: Final = 64  # of ports in a range
 _ROOM: Final = 4 * 1024 * 1024  # for a window in the kernel, as far as the system lets us
@@ -129,7 +131,7 @@ class ConnectedLine:
 
     def path_block(self) -> int | None:
         assert self._socket is not None
-        return mtu_block(self._socket)
+        return mtu_block(self._socket, _family(self.peer))
 
     def share_port(self) -> int:
         """Let other lines that set SO_REUSEADDR answer from the same port, to other clients; return its number."""
@@ -199,12 +201,15 @@ class ConnectedLine:
 
 
 class SharedLine:
-    """The listening socket, as the way to one of many clients: the port dispatches what they send."""
+    """The listening socket, as the way to one of many clients: the port dispatches what they send.  It has no path, for which *probe* is asked."""
 
     segments = 1
 
-    def __init__(self, port: RequestPort, local: Address, peer: Address, ancillary: list[tuple[int, int, bytes]]) -> None:
+    def __init__(
+        self, port: RequestPort, probe: PathProbe, local: Address, peer: Address, ancillary: list[tuple[int, int, bytes]]
+    ) -> None:
         self._port = port
+        self._probe = probe
         self._local = local
         self._peer = peer
         self._ancillary = ancillary
@@ -229,35 +234,64 @@ class SharedLine:
             self._burst = [*self._ancillary, (socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
 
     def path_block(self) -> int | None:
-        """Ask by way of a socket that is connected for the moment: the listening one has no path."""
-        try:
-            probe = _connected((*self._local[:1], 0, *self._local[2:]), self._peer, (0, 0))
-        except OSError:
-            return None
-        with probe:
-            return mtu_block(probe)
+        return self._probe.path_block(self._local, self._peer)
 
     def close(self) -> None:
         """Nothing is its own."""
 
 
-def mtu_block(connected: socket.socket) -> int | None:
-    """Return the largest block that crosses the path of *connected* in one piece, as far as the kernel knows the path; None elsewhere than on Linux."""
+class PathProbe:
+    """What the kernel knows of the paths to clients, asked by way of a socket through which nothing is sent; it is opened when first asked.
+
+    It is connected to one client after the other: a socket for each question would be a seventh of a request (tests/bench: tftp-tiny).
+    """
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._local: Address = ()
+
+    def path_block(self, local: Address, peer: Address) -> int | None:
+        """Return the largest block that crosses the path from *local* to *peer* in one piece, None where nobody knows."""
+        try:
+            if self._socket is not None and self._local == local:
+                self._socket.connect(peer)
+            else:
+                self.close()
+                self._socket = _connected(local, peer, (0, 0))
+                self._local = local
+        except OSError:  # there is no way to it, or no descriptor free
+            self.close()
+            return None
+        return mtu_block(self._socket, _family(peer))
+
+    def close(self) -> None:
+        """Close the socket; the next question opens another."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def mtu_block(connected: socket.socket, family: socket.AddressFamily) -> int | None:
+    """Return the largest block that crosses the path of *connected* in one piece, as far as the kernel knows the path; None elsewhere than on Linux.
+
+    The socket's *family* is the caller's to know: Python makes an enum of it each time that a socket is asked, for as much as the system call takes.
+    """
     if not IS_LINUX:
         return None
-    level, option = (socket.IPPROTO_IPV6, _IPV6_MTU) if connected.family == socket.AF_INET6 else (socket.IPPROTO_IP, _IP_MTU)
+    level, option, headers = _PATH_MTU[family]
     try:
-        return connected.getsockopt(level, option) - _HEADERS[connected.family] - _TFTP_HEADER
+        return connected.getsockopt(level, option) - headers - _TFTP_HEADER
     except OSError:
         return None
 
 
 def _connected(local: Address, peer: Address, ports: tuple[int, int], options: Iterable[SocketOption] = ()) -> socket.socket:
-    family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
-    connected = socket.socket(family, socket.SOCK_DGRAM | getattr(socket, "SOCK_NONBLOCK", 0))
+    family = _family(peer)
+    connected = socket.socket(family, socket.SOCK_DGRAM | _NONBLOCKING)
     try:
-        connected.setblocking(False)
-        let_routers_cut(connected)
+        if not _NONBLOCKING:
+            connected.setblocking(False)
+        let_routers_cut(connected, family)
         for option in options:
             connected.setsockopt(*option)
         _bind(connected, local, ports)
@@ -266,6 +300,10 @@ def _connected(local: Address, peer: Address, ports: tuple[int, int], options: I
         connected.close()
         raise
     return connected
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def _bind(one: socket.socket, local: Address, ports: tuple[int, int]) -> None:

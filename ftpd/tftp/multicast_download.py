@@ -8,7 +8,7 @@ from __future__ import annotations
 from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile
 from ftpd.tftp.download import Download, Frames
-from ftpd.tftp.exchange import Home, Visitor
+from ftpd.tftp.exchange import Visitor
 from ftpd.tftp.groups import Place
 from ftpd.tftp.wire.options import Terms
 from ftpd.tftp.wire.packets import oack
@@ -22,10 +22,8 @@ class MulticastDownload(Download):
     Each client has opened the file itself, and blocks are taken from the master's: so whoever ends takes along what is its own only.
     """
 
-    def __init__(
-        self, home: Home, visitor: Visitor, path: VirtualPath, terms: Terms, file: ReadableFile, frames: Frames, place: Place
-    ) -> None:
-        super().__init__(home, visitor, path, terms, file, frames, place.seat)
+    def __init__(self, visitor: Visitor, path: VirtualPath, terms: Terms, file: ReadableFile, frames: Frames, place: Place) -> None:
+        super().__init__(visitor, path, terms, file, place.seat, frames)
         self._place = place
         self._seat = place.seat
         self._seat.told = self._say_role

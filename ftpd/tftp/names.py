@@ -11,9 +11,7 @@ import re
 import stat
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from ftpd.errors import BadName, NotPermitted
 from ftpd.paths import ROOT, VirtualPath, decode_name
@@ -25,10 +23,12 @@ __all__ = ["Names", "Resolved", "path_of", "read_map_file"]
 
 _DRIVE: Final = re.compile(r"^[A-Za-z]:(?=/)")  # as in C:/boot/bcd
 _ADDRESSES: Final = 4096  # clients whose root is remembered: finding it takes a microsecond a network
+_NAMES: Final = (
+    256  # that are remembered, with what they mean: machines that boot together ask for the same few (tests/bench: tftp-tiny)
+)
 
 
-@attrs.frozen
-class Resolved:
+class Resolved(NamedTuple):
     """What a request is about.
 
     `root` is the directory that the client sees as /, `path` the file below it, `unique` the client's own directory below the root if
@@ -65,6 +65,7 @@ class Names:
         self._root = VirtualPath.parse(listen.root)
         self._networks = [(network, VirtualPath.parse(entry.root)) for entry in listen.networks for network in entry.networks]
         self._network_root = lru_cache(_ADDRESSES)(self._find_root)
+        self._below = lru_cache(_NAMES)(self._find_below)
         self._own_name: Callable[[str], str | None] | None = None
         if listen.unique_root == "address":
             self._own_name = str
@@ -76,16 +77,20 @@ class Names:
 
         Raises `NotPermitted` where the map file refuses it, `BadName` where it names no file.
         """
+        sent, below = self._below(name, is_write, address) if self._map_file is not None else self._below(name)
+        root = self._network_root(address) if self._networks else self._root
+        own = self._own_name(address) if self._own_name is not None else None
+        return Resolved(below.under(root), root, None if own is None else root.child(own), sent)
+
+    def _find_below(self, name: bytes, is_write: bool = False, address: str = "") -> tuple[str, VirtualPath]:
+        """Return *name* as text, and the path below the root that is meant; only a map file's rules want to know more than the name."""
         sent = decode_name(name)
         asked = sent.lower() if self._folds_case else sent
         if self._map_file is None:
             asked = _DRIVE.sub("", asked.replace("\\", "/"))
         else:
             asked = self._mapped(self._map_file, asked, is_write=is_write, address=address)
-        below = path_of(asked)
-        root = self._network_root(address) if self._networks else self._root
-        own = self._own_name(address) if self._own_name is not None else None
-        return Resolved(below.under(root), root, None if own is None else root.child(own), sent)
+        return sent, path_of(asked)
 
     @staticmethod
     def _mapped(map_file: MapFile, name: str, *, is_write: bool, address: str) -> str:

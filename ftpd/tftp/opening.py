@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 import attrs
 from twisted.cred.error import LoginFailed as CredLoginFailed
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
 
 from ftpd.errors import FileTransferError, NotFound, NotPermitted, OverQuota, from_oserror
 from ftpd.events import LoginFailed, RequestRefused
-from ftpd.interfaces import IAvatar
-from ftpd.login.credentials import AnonymousCredentials, VouchedCredentials
 from ftpd.paths import VirtualPath, decode_name, encode_name
 from ftpd.spi import ReadableFile
 from ftpd.tftp.download import Download, Frames
@@ -26,7 +24,8 @@ from ftpd.tftp.errors_to_codes import answer_for
 from ftpd.tftp.exchange import Exchange, Home, Visitor
 from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
 from ftpd.tftp.groups import Groups
-from ftpd.tftp.line import IS_LINUX, ConnectedLine, Line, SharedLine
+from ftpd.tftp.line import IS_LINUX, ConnectedLine, Line, PathProbe, SharedLine
+from ftpd.tftp.logins import Logins
 from ftpd.tftp.multicast_download import MulticastDownload
 from ftpd.tftp.names import Names, Resolved, read_map_file
 from ftpd.tftp.neighbours import Neighbours
@@ -39,7 +38,7 @@ from ftpd.tftp.virtual import FileRequest, VirtualFile, VirtualFiles
 from ftpd.tftp.window import Receiver, Sender
 from ftpd.tftp.wire.netascii import Encoder
 from ftpd.tftp.wire.options import Ceilings, Terms, agree
-from ftpd.tftp.wire.packets import Mode, Request, error
+from ftpd.tftp.wire.packets import Mode, error, parse_request
 from ftpd.values import FileKind, WriteMode
 
 __all__ = ["Opening"]
@@ -49,40 +48,44 @@ Opened: TypeAlias = tuple[Exchange | None, bytes]  # an exchange, or what to ans
 
 _MODES: Final = {"existing": WriteMode.REPLACE, "create": WriteMode.CREATE, "any": WriteMode.REPLACE}
 _ROUTED: Final = frozenset(("blksize", "blksize2"))  # what depends on the way to the client
+_REMEMBERED: Final = (
+    256  # requests, with what they were granted: machines that boot together ask in the same words (tests/bench: tftp-tiny)
+)
 
 
 class Opening:
     """Opens what clients of one listener ask for; *home* is told of it."""
 
-    _log = Logger()
-
     def __init__(
         self, home: Home, portal: Portal, settings: TFTPSettings, listen: TFTPListenSettings, files: VirtualFiles | None
     ) -> None:
         self._home = home
-        self._portal = portal
         self._settings = settings
         self._listen = listen
         self._files = files
         self._neighbours = Neighbours()
+        self._probe = PathProbe()
         map_file = read_map_file(listen.map_file) if listen.map_file else None
         self._names = Names(listen, map_file, self._neighbours.mac_of if listen.unique_root == "mac" else None)
         self._hot = HotFiles(settings.memory)
         options = settings.options
         self._ceilings = Ceilings(options.largest_block, options.largest_window, frozenset(options.refuse), options.rollover)
+        self._agreed = lru_cache(_REMEMBERED)(self._agree)
         self._groups = _groups(home, settings, listen)
-        self._account = encode_name(listen.account)
+        self._logins = Logins(portal, encode_name(listen.account), home.reactor)
 
     def close(self) -> None:
         """Nothing is to be opened any more; may be called twice."""
         self._neighbours.close()
+        self._probe.close()
+        self._logins.close()
 
     async def open(self, visitor: Visitor, source: Address, arrival: Arrival, port: RequestPort | None) -> Opened:
         """Return the exchange that *visitor* asks for, attached to a line and not started, or the packet that refuses it."""
         try:
             await self._log_in(visitor)
             found = self._names.resolve(visitor.request.name, is_write=visitor.request.is_write, address=visitor.peer.address)
-            path = await self._place(visitor, found)
+            path = found.path if found.unique is None else await self._place(visitor, found, found.unique)
             route = (source, arrival, port)
             if visitor.request.is_write:
                 return await self._upload(visitor, path, route), b""
@@ -94,30 +97,28 @@ class Opening:
 
     async def _log_in(self, visitor: Visitor) -> None:
         peer = visitor.peer
-        credentials: Any = VouchedCredentials(self._account, peer) if self._account else AnonymousCredentials(peer=peer)
         try:
-            _, avatar, logout = await self._portal.login(credentials, peer, IAvatar)
+            login = await self._logins.enter(peer)
         except CredLoginFailed as failure:
             self._home.publish(
                 LoginFailed(peer=peer, account=self._listen.account or "anonymous", reason=str(failure) or type(failure).__name__)
             )
             raise NotPermitted from None
-        visitor.logged_in(avatar, logout)
+        visitor.logged_in(login, self._logins)
         if visitor.account.max_sessions is not None:
             await visitor.take_place()
 
-    async def _place(self, visitor: Visitor, found: Resolved) -> VirtualPath:
-        """Return the path of the file that is meant: in the client's own directory, where it has one."""
-        if found.unique is not None:
-            with suppress(FileTransferError):
-                if (await visitor.files.stat(found.unique)).kind is FileKind.DIRECTORY:
-                    return found.below(found.unique)
+    async def _place(self, visitor: Visitor, found: Resolved, own: VirtualPath) -> VirtualPath:
+        """Return the path of the file that is meant: in the client's *own* directory, where it has one."""
+        with suppress(FileTransferError):
+            if (await visitor.files.stat(own)).kind is FileKind.DIRECTORY:
+                return found.below(own)
         return found.path
 
     def _line(self, route: Route) -> Line:
         source, arrival, port = route
         if self._listen.single_port and port is not None:
-            return SharedLine(port, arrival[0], source, arrival[1])
+            return SharedLine(port, self._probe, arrival[0], source, arrival[1])
         try:
             return ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
         except OSError as failure:
@@ -139,8 +140,7 @@ class Opening:
                 if member is not None:
                     line.close()
                     return member
-            terms = self._terms(request, line, file.info.size if is_size_known else None)
-            geometry = Geometry(terms.block_size, terms.window, terms.rollover)
+            terms, geometry = self._terms(visitor, line, file.info.size if is_size_known else None)
             if is_size_known:
                 frames = FileFrames(file, path, geometry, self._hot)
             else:
@@ -148,7 +148,7 @@ class Opening:
             timer = Sender(
                 terms.window, self._timing(terms), rollover=terms.rollover, has_oack=bool(terms.acknowledged), last=frames.last
             )
-            exchange = Download(self._home, visitor, path, terms, file, frames, timer)
+            exchange = Download(visitor, path, terms, file, timer, frames)
         except BaseException:
             if frames is not None:
                 frames.close()
@@ -162,16 +162,16 @@ class Opening:
     def _member(self, visitor: Visitor, path: VirtualPath, line: Line, file: ReadableFile, groups: Groups) -> Exchange | None:
         """Return the client's part in what goes to a group; None: it gets the file by itself, as if it had not asked for `multicast`."""
         assert isinstance(line, ConnectedLine)  # there are no groups behind a single port
-        terms = self._terms(visitor.request, line, file.info.size, multicast="")
+        terms, geometry = self._terms(visitor, line, file.info.size, multicast="")
         if ":" in line.peer[0] or not groups.can_send(file.info, terms.block_size):
             return None
-        frames = FileFrames(file, path, Geometry(terms.block_size, terms.window, terms.rollover), self._hot)
+        frames = FileFrames(file, path, geometry, self._hot)
         place = groups.join(file.info, terms.block_size, line.local, line.peer, self._timing(terms))
         if place is None:
             frames.close()
             return None
         terms = attrs.evolve(terms, acknowledged={**terms.acknowledged, "multicast": place.granted})
-        return MulticastDownload(self._home, visitor, path, terms, file, frames, place)
+        return MulticastDownload(visitor, path, terms, file, frames, place)
 
     async def _readable(self, visitor: Visitor, name: str, path: VirtualPath) -> ReadableFile:
         if self._files is not None:
@@ -199,7 +199,7 @@ class Opening:
         return exchange
 
     async def _stored_by(self, visitor: Visitor, path: VirtualPath, line: Line, mode: WriteMode) -> Exchange:
-        terms = self._terms(visitor.request, line, None)
+        terms, _ = self._terms(visitor, line, None)
         largest = self._settings.largest_file or None
         if largest is not None and (terms.declared_size or 0) > largest:
             raise OverQuota(path, f"Larger than the {largest} bytes that one file may have")
@@ -209,20 +209,24 @@ class Opening:
         try:
             ceilings = [ceiling for ceiling in (largest, file.ceiling) if ceiling is not None]
             timer = Receiver(terms.window, self._timing(terms), rollover=terms.rollover)
-            return Upload(self._home, visitor, file.path, terms, file, timer, min(ceilings, default=None))
+            return Upload(visitor, file.path, terms, file, timer, min(ceilings, default=None))
         except BaseException:
             await file.abandon(keeps=False)
             raise
 
     # Terms.
 
-    def _terms(self, request: Request, line: Line, size: int | None, *, multicast: str | None = None) -> Terms:
-        options = request.options
-        fits = self._settings.options.fit_mtu and not _ROUTED.isdisjoint(options)
+    def _terms(self, visitor: Visitor, line: Line, size: int | None, multicast: str | None = None) -> tuple[Terms, Geometry]:
+        """Return what *visitor* is granted, and how a file of *size* bytes is cut by it."""
+        fits = self._settings.options.fit_mtu and not _ROUTED.isdisjoint(visitor.request.options)
+        return self._agreed(visitor.datagram, line.path_block() if fits else None, size, multicast)
+
+    def _agree(self, datagram: bytes, mtu_block: int | None, size: int | None, multicast: str | None) -> tuple[Terms, Geometry]:
         ceilings = self._ceilings
         if multicast is not None:  # a group goes in lock-step: its clients have no window in common
             ceilings = attrs.evolve(ceilings, refused=ceilings.refused | {"windowsize"})
-        return agree(request, ceilings, mtu_block=line.path_block() if fits else None, size=size, multicast=multicast)
+        terms = agree(parse_request(datagram), ceilings, mtu_block=mtu_block, size=size, multicast=multicast)
+        return terms, Geometry(terms.block_size, terms.window, terms.rollover)
 
     def _timing(self, terms: Terms) -> Timing:
         timeouts = self._settings.timeouts
@@ -231,7 +235,7 @@ class Opening:
     # Refusals.
 
     def _refuse(self, visitor: Visitor, refusal: Exception) -> bytes:
-        is_missing = isinstance(refusal, NotFound)
+        visitor.hands_on = is_missing = isinstance(refusal, NotFound)
         self._home.publish(
             RequestRefused(
                 peer=visitor.peer,

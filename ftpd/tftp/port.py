@@ -62,7 +62,7 @@ class RequestPort:
         self._arrivals: dict[bytes, Arrival | None] = {}
         bound.setblocking(False)
         _make_room(bound)
-        let_routers_cut(bound)
+        let_routers_cut(bound, bound.family)
         name = bound.getsockname()
         self.address: tuple[str, int] = name[:2]
         self._only: Arrival = (name, [])
@@ -142,14 +142,14 @@ class RequestPort:
         return self._only
 
 
-def let_routers_cut(one: socket.socket) -> None:
+def let_routers_cut(one: socket.socket, family: socket.AddressFamily) -> None:
     """Let routers cut what does not fit, as tftp-hpa and dnsmasq do.
 
     Else Linux would have them throw it away and say so, to find the path's MTU, and what they say is an error of the socket: a transfer
     through a tunnel would end with its first large block (EMSGSIZE).
     """
     if sys.platform == "linux":
-        one.setsockopt(*_DISCOVERY[one.family], _NO_DISCOVERY)
+        one.setsockopt(*_DISCOVERY[family], _NO_DISCOVERY)
 
 
 def _ask_for_destination(bound: socket.socket) -> bool:

@@ -7,7 +7,7 @@ whose time has run out, and who has to go.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
 from twisted.cred.portal import Portal
@@ -18,11 +18,12 @@ from twisted.python.failure import Failure
 from ftpd.accounts.choice import chosen
 from ftpd.accounts.door import RESTARTING, Door, one_line
 from ftpd.accounts.limits import Limits, LimitSettings
-from ftpd.accounts.peer import new_session_id
+from ftpd.accounts.peer import new_session_id, plain_address
 from ftpd.accounts.rates import Rates, RateSettings
+from ftpd.ambient import ambient_reactor
 from ftpd.binding import bound_to
 from ftpd.errors import TooManySessions
-from ftpd.events import Event, Events, SessionRefused, SizeProbed
+from ftpd.events import Events, SessionRefused
 from ftpd.spi import DelayedCall, Reactor
 from ftpd.stepping import stepped
 from ftpd.tftp.exchange import NEVER, Exchange, Visitor
@@ -41,20 +42,31 @@ _SWEEP_SECONDS: Final = (
 _QUIET_SECONDS: Final = 10.0  # between two complaints about requests beyond a limit
 _ANSWER_SECONDS: Final = 0.2  # between two answers to the same request; clients wait for a second and more
 _STOPPING: Final = "The server is shutting down."
+_OF_A_TRANSFER: Final = (bytes((0, DATA)), bytes((0, ACK)))  # what a datagram begins with whose sender believes in one
 
 
 class _Beginning:
-    """A request whose exchange is still to come: the login, the store or the disk is awaited."""
+    """A request whose exchange is still to come: the login, the store or the disk is awaited, by *opening*."""
 
     deadline = NEVER
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor, opening: Deferred[None], say: Callable[[bytes], None]) -> None:
         self.visitor = visitor
-        self.waits: Deferred[None] | None = None
+        self._opening = opening
+        self._say = say
 
     @property
     def timer(self) -> Self:  # no attribute: each request would leave a cycle for the collector
         return self
+
+    def describe(self) -> SessionRow:
+        """Return what others see of it."""
+        return self.visitor.describe()
+
+    def dismiss(self, words: str) -> None:
+        """Tell the client that nothing comes of it."""
+        self._say(error(ErrorCode.UNDEFINED, words))
+        self._opening.cancel()
 
 
 class TFTPServer:
@@ -82,10 +94,12 @@ class TFTPServer:
     ) -> None:
         self.settings = settings or TFTPSettings()
         self.listen_settings = listen or TFTPListenSettings()
-        self.reactor: Any = reactor if reactor is not None else _global_reactor()
+        self.reactor: Any = reactor if reactor is not None else ambient_reactor()
         self.rates = rates or Rates(RateSettings(), self.reactor)
         self.rates.observe(self._hold_transfers)
         self.events = events or Events()
+        self.wants = self.events.wants
+        self.publish = self.events.publish
         self.door = Door()
         self._label = self.listen_settings.label
         self._limits = limits
@@ -98,10 +112,6 @@ class TFTPServer:
         self._turned_away = 0
         self.dallies = True
         self._quiet_until = 0.0
-        self.taken = 0
-        """How many requests have become a session."""
-        self.probes = 0
-        """How many clients have wanted to know the size of a file only."""
 
     # Listening.
 
@@ -145,26 +155,25 @@ class TFTPServer:
 
     def kick(self, field: str, value: str, reason: str) -> list[str]:
         words = one_line(reason)
-        return [self._dismiss(exchange, words) for exchange in self._chosen(field, value)]
+        kicked = self._chosen(field, value)
+        for one in kicked:
+            self._dismiss(one, words)
+        return [one.visitor.peer.session for one in kicked]
 
     def slow(self, field: str, value: str, rate: int) -> list[str]:
-        slowed = self._chosen(field, value)
+        slowed = [one for one in self._chosen(field, value) if isinstance(one, Exchange)]
         for exchange in slowed:
             exchange.slow(rate)
         return [exchange.visitor.peer.session for exchange in slowed]
 
     def rows(self) -> Iterator[SessionRow]:
-        for exchange in list(self._exchanges.values()):
-            if isinstance(exchange, Exchange) and not exchange.is_over:
-                yield exchange.describe()
+        for one in self._under_way():
+            yield one.describe()
 
     def close_sessions(self, words: str = _STOPPING) -> Deferred[None]:
         text = one_line(words)
-        for exchange in list(self._exchanges.values()):
-            if isinstance(exchange, Exchange):
-                self._dismiss(exchange, text)
-            elif exchange.waits is not None:
-                exchange.waits.cancel()
+        for one in list(self._exchanges.values()):
+            self._dismiss(one, text)
         return self._emptied()
 
     # exchange.Home.
@@ -173,11 +182,6 @@ class TFTPServer:
         if self._exchanges.get(key) is exchange:
             del self._exchanges[key]
         self._tell_empty()
-
-    def publish(self, event: Event) -> None:
-        if isinstance(event, SizeProbed):
-            self.probes += 1
-        self.events.publish(event)
 
     # Datagrams.
 
@@ -200,11 +204,11 @@ class TFTPServer:
 
     def _answered(self, known: Exchange | _Beginning | None, datagram: bytes, source: Address, arrival: Arrival) -> None:
         """Hand over what is no request: only a single port is where such a thing belongs."""
-        if not self.listen_settings.single_port:
+        if not self.listen_settings.single_port or isinstance(known, _Beginning):
             return
-        if isinstance(known, Exchange):
+        if known is not None:
             known.received(datagram)
-        elif known is None and datagram[:2] in (_DATA, _ACK):
+        elif datagram[:2] in _OF_A_TRANSFER:
             self._say(error(ErrorCode.UNKNOWN_TRANSFER_ID, "Unknown transfer ID"), source, arrival)
 
     def _repeat(self, known: Exchange) -> None:
@@ -225,7 +229,7 @@ class TFTPServer:
         peer = self._peer(source, arrival)
         try:
             if self._limits is not None:
-                self._limits.refuse_banned(peer.address)
+                self._limits.refuse_banned_peer(peer)
             visit = self._visits.open(peer)
         except TooManySessions as refusal:
             self._turn_away(peer, str(refusal))
@@ -236,27 +240,24 @@ class TFTPServer:
             visit.close()
             self._say(error(bad.code, bad.message), source, arrival)
             return
-        visitor = Visitor(key, datagram, request, peer, visit, self.reactor.seconds())
+        visitor = Visitor(self, key, datagram, request, peer, visit, self.reactor.seconds())
         if self.door.refusal is not None:
             visitor.leave()
             self._say(error(ErrorCode.UNDEFINED, self.door.refusal), source, arrival)
             return
-        self.taken += 1
-        beginning = self._exchanges[key] = _Beginning(visitor)
-        opening = stepped(self._open(beginning, source, arrival))
-        if isinstance(opening, Deferred):
-            beginning.waits = opening
+        opening = stepped(self._open(visitor, source, arrival))
+        if opening is not None:  # isinstance() goes through abc for a Deferred: 0.5 us
+            self._exchanges[key] = _Beginning(visitor, opening, lambda datagram: self._say(datagram, source, arrival))
             opening.addErrback(self._opening_failed)
 
-    async def _open(self, beginning: _Beginning, source: Address, arrival: Arrival) -> None:
-        visitor = beginning.visitor
+    async def _open(self, visitor: Visitor, source: Address, arrival: Arrival) -> None:
         exchange: Exchange | None = None
         answer = b""
         try:
             exchange, answer = await self._opening.open(visitor, source, arrival, self._port)
         finally:
             if exchange is None:
-                del self._exchanges[visitor.key]
+                self._forget(visitor)
                 visitor.leave()
                 self._tell_empty()
         if exchange is None:
@@ -267,13 +268,19 @@ class TFTPServer:
             self._sweeping = self.reactor.callLater(_SWEEP_SECONDS, self._sweep)
         exchange.start()
 
+    def _forget(self, visitor: Visitor) -> None:
+        """Forget that *visitor*'s request is being opened, if there was a wait for that."""
+        known = self._exchanges.get(visitor.key)
+        if isinstance(known, _Beginning) and known.visitor is visitor:
+            del self._exchanges[visitor.key]
+
     def _opening_failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):  # type: ignore[no-untyped-call]
             self._log.failure("opening what a client asked for failed", failure=failure)
 
     def _peer(self, source: Address, arrival: Arrival) -> Peer:
         address, local = arrival[0][0], self.address
-        return Peer(_plain(source[0]), source[1], _plain(address), local[1], "tftp", self._label, new_session_id())
+        return Peer(plain_address(source[0]), source[1], plain_address(address), local[1], "tftp", self._label, new_session_id())
 
     def _say(self, datagram: bytes, source: Address, arrival: Arrival) -> None:
         if self._port is not None and datagram:
@@ -309,20 +316,22 @@ class TFTPServer:
 
     # Ends.
 
-    def _dismiss(self, exchange: Exchange, words: str) -> str:
-        if exchange.is_over:
-            exchange.close()
+    @staticmethod
+    def _dismiss(one: Exchange | _Beginning, words: str) -> None:
+        if isinstance(one, _Beginning):
+            one.dismiss(words)
+        elif one.is_over:
+            one.close()
         else:
-            exchange.refuse(ErrorCode.UNDEFINED, words, Outcome.CANCELLED)
-        return exchange.visitor.peer.session
+            one.refuse(ErrorCode.UNDEFINED, words, Outcome.CANCELLED)
 
-    def _chosen(self, field: str, value: str) -> list[Exchange]:
-        there = {
-            exchange.visitor.peer.session: exchange
-            for exchange in self._exchanges.values()
-            if isinstance(exchange, Exchange) and not exchange.is_over
-        }
-        return [there[row.session] for row in chosen([exchange.describe() for exchange in there.values()], field, value)]
+    def _chosen(self, field: str, value: str) -> list[Exchange | _Beginning]:
+        """Return the transfers that are meant, those included that have yet to begin."""
+        there = {one.visitor.peer.session: one for one in self._under_way()}
+        return [there[row.session] for row in chosen([one.describe() for one in there.values()], field, value)]
+
+    def _under_way(self) -> list[Exchange | _Beginning]:
+        return [one for one in self._exchanges.values() if isinstance(one, _Beginning) or not one.is_over]
 
     def _hold_transfers(self) -> None:
         for exchange in self._exchanges.values():
@@ -357,10 +366,6 @@ class TFTPServer:
             emptied.callback(None)
 
 
-_DATA: Final = bytes((0, DATA))
-_ACK: Final = bytes((0, ACK))
-
-
 def _own_limits(settings: TFTPSettings, shared: Limits | None) -> LimitSettings:
     """Count requests apart from other sessions: anybody can send them in another's name, who must not be locked out of those by it."""
     return LimitSettings(
@@ -369,15 +374,3 @@ def _own_limits(settings: TFTPSettings, shared: Limits | None) -> LimitSettings:
         failures_per_address=0,
         exempt=shared.settings.exempt if shared is not None else (),
     )
-
-
-def _plain(address: str) -> str:
-    """Return *address* without its zone, a v4-mapped one as IPv4."""
-    text = address.partition("%")[0]
-    return text.removeprefix("::ffff:") if "." in text else text
-
-
-def _global_reactor() -> Any:
-    from twisted.internet import reactor
-
-    return reactor

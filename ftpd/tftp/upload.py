@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
-
 from ftpd.errors import OverQuota, TransferCut
 from ftpd.paths import VirtualPath
 from ftpd.spi import WritableFile
 from ftpd.stepping import stepped
-from ftpd.tftp.exchange import Exchange, Home, Visitor
+from ftpd.tftp.exchange import Exchange, Visitor
 from ftpd.tftp.window import ACKNOWLEDGE, STORE, Receiver
 from ftpd.tftp.wire.netascii import Decoder
 from ftpd.tftp.wire.options import Terms
-from ftpd.tftp.wire.packets import DATA, ERROR, ErrorCode, Mode, ack, oack
+from ftpd.tftp.wire.packets import DATA, ERROR, ErrorCode, Mode, ack
 from ftpd.values import Outcome
 
 __all__ = ["Upload"]
@@ -44,23 +42,14 @@ class Upload(Exchange):
     timer: Receiver | Dally
 
     def __init__(
-        self,
-        home: Home,
-        visitor: Visitor,
-        path: VirtualPath,
-        terms: Terms,
-        file: WritableFile,
-        timer: Receiver,
-        ceiling: int | None,
+        self, visitor: Visitor, path: VirtualPath, terms: Terms, file: WritableFile, timer: Receiver, ceiling: int | None
     ) -> None:
-        super().__init__(home, visitor, path, terms)
-        self._file = file
+        super().__init__(visitor, path, terms, file, timer)
         self._machine = timer
-        self.timer = timer
         self._ceiling = ceiling
         self._decoder = Decoder() if visitor.request.mode is Mode.NETASCII else None
         self._largest = terms.block_size + _HEADER
-        self._first_answer = oack(terms.acknowledged) if terms.acknowledged else ack(0)
+        self._first_answer = terms.oack or ack(0)
         self._pending = bytearray()
         self._length = 0  # of the file so far, what is pending included
         self._written = 0
@@ -228,7 +217,7 @@ class Upload(Exchange):
         except Exception as error:
             self._failed(error)
         else:
-            if isinstance(working, Deferred):
+            if working is not None:
                 working.addErrback(self._failed_later)
 
     def _complete(self, number: int) -> None:

@@ -211,6 +211,27 @@ def test_new_listener_opens_and_a_removed_one_closes(fleet: StartFleet) -> None:
         assert server.status().listeners[1] == listener  # it has stayed open
 
 
+def test_reload_is_done_when_nobody_meets_the_old_settings_any_more(fleet: StartFleet) -> None:
+    server = fleet({"ftp": {"greeting": "old"}})
+    slow = server.workers()[0].pid
+    server.configure({"ftp": {"greeting": "new"}})
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        with server.commanded("reload") as reload:
+            wait_until(
+                lambda: {worker.state for worker in server.status().workers if worker.generation == 1} == {"draining"},
+                "the old workers were told",
+            )
+            server.status()
+            assert reload.poll() is None
+            os.kill(slow, signal.SIGCONT)
+            assert reload.wait(SECONDS) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(slow, signal.SIGCONT)
+    assert {greeting(server) for _ in range(20)} == {"new"}
+
+
 def test_changed_limit_is_in_force(fleet: StartFleet) -> None:
     limits = {"account": {"home": "/{name}", "max_sessions": 2}}
     server = fleet({})

@@ -17,6 +17,7 @@ import pytest
 
 from tests.integration.clients import Curl, Lftp, Ncftp
 from tests.integration.live import CHECKOUT, PASSWORD, SECONDS, ConfiguredServer
+from tests.integration.wire import Wire
 
 EVERYBODY = ["127.0.0.0/8", "::1"]
 MOST_CONNECTIONS = 4
@@ -140,6 +141,23 @@ def test_an_interrupted_download_is_interrupted_again(serve, fresh, tmp_path, pr
     (other.home / "file").write_bytes(b"x" * 50_000_000)
     done = replay(trace, other.port, "--codes")
     assert "(no " not in done.stdout
+
+
+@pytest.mark.parametrize("line", ["RETR file", "STOR other"])
+def test_a_client_that_left_in_mid_transfer_leaves_again(serve, fresh, line):
+    server = serve(tracing())
+    ann = server.add("ann")
+    (ann.home / "file").write_bytes(b"x" * 50_000_000)
+    with Wire.of(ann) as wire, wire.data() as data:
+        assert wire.ask(line).code == 150
+        if line.startswith("STOR"):
+            data.sendall(b"x" * 1_000_000)
+        wire.control.close()
+        server.wait_for("connection lost")
+    [trace] = traces_of(server)
+    other = fresh()
+    (other.home / "file").write_bytes(b"x" * 50_000_000)
+    assert_same(replay(trace, other.port, "--codes"))
 
 
 def test_another_server_differs_and_is_shown(serve, launch, tmp_path, program):

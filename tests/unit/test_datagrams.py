@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from ipaddress import ip_network
 
 import attrs
 import pytest
@@ -12,7 +13,7 @@ from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.rates import Rates, RateSettings
-from ftpd.accounts.settings import AnonymousSettings
+from ftpd.accounts.settings import AccountSettings, AnonymousSettings
 from ftpd.config.tree import Config, ExtensionSettings, ListenSettings, StorageSettings
 from ftpd.datagrams import DatagramListener, demand_maps, make_listeners, virtual_files
 from ftpd.errors import NotFound
@@ -22,10 +23,11 @@ from ftpd.paths import VirtualPath
 from ftpd.schema import ConfigError, FilePath
 from ftpd.service import make_service, unusable_parts
 from ftpd.spi import Served
+from ftpd.storage.local import LocalSettings
 from ftpd.testing.fakes import finish, retire, spin
 from ftpd.testing.login_contract import recorded_log
 from ftpd.tftp.server import TFTPServer
-from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
+from ftpd.tftp.settings import TFTPListenSettings, TFTPNetworkSettings, TFTPSettings
 from ftpd.tftp.virtual import FileRequest
 from ftpd.values import Peer
 
@@ -362,3 +364,45 @@ def test_a_map_with_a_mistake_is_told_before_anything_serves(reactor, tmp_path):
     with pytest.raises(ConfigError):
         make_service(wrong, reactor)
     assert [problem.path for problem in finish(unusable_parts(wrong, reactor))] == ["tftp.listeners[0].map_file"]
+
+
+# Roots.
+
+
+@pytest.fixture
+def stored(tmp_path):
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "kernel").write_bytes(b"")
+    (tmp_path / "homes" / "lab" / "images").mkdir(parents=True)
+    return tmp_path
+
+
+def faults_of_roots(reactor, stored, **listen):
+    local = StorageSettings(kind="local", settings=LocalSettings(root=FilePath(str(stored))))
+    named = {"lab": AccountSettings(home="/homes/lab"), "gone": AccountSettings(home="/homes/gone")}
+    return finish(unusable_parts(attrs.evolve(config(**listen), storage=local, accounts=named), reactor))
+
+
+@pytest.mark.parametrize("listen", [{}, {"root": "/boot"}, {"account": "lab", "root": "/images"}, {"account": "gone"}])
+def test_a_root_that_is_there_is_nothing_to_complain_of(reactor, stored, listen):
+    assert faults_of_roots(reactor, stored, **listen) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        ({"root": "/bot"}, "found '/bot': No such file or directory"),
+        ({"root": "/kernel"}, "found '/kernel': Not a directory"),
+        ({"account": "lab", "root": "/boot"}, "found '/boot': No such file or directory"),
+        ({"account": "gone", "root": "/images"}, "found '/images': The home directory is missing"),
+    ],
+)
+def test_a_root_that_is_no_directory_is_told_before_anything_serves(reactor, stored, listen, found):
+    [problem] = faults_of_roots(reactor, stored, **listen)
+    assert (problem.path, problem.found) == ("tftp.listeners[0].root", found)
+
+
+def test_a_root_of_a_network_is_looked_for_too(reactor, stored):
+    lab = TFTPNetworkSettings(networks=(ip_network("10.0.0.0/8"),), root="/lab")
+    [problem] = faults_of_roots(reactor, stored, networks=(lab,))
+    assert problem.path == "tftp.listeners[0].networks[0].root"

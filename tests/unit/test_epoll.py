@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,6 +55,14 @@ def pair(reactor: Any) -> Iterator[tuple[socket.socket, socket.socket]]:
     reactor.removeAll()
     for end in ends:
         end.close()
+
+
+def test_its_clock_is_one_that_nobody_sets(reactor: Any) -> None:
+    before = time.monotonic()
+    assert before <= reactor.seconds() <= time.monotonic()
+    call = reactor.callLater(60, lambda: None)
+    assert before + 60 <= call.getTime() <= time.monotonic() + 60
+    call.cancel()
 
 
 def test_a_reader_is_called(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:

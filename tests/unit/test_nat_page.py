@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ftpd.cli import main
-from ftpd.ftp.datafaults import Fault
+from ftpd.ftp.data.faults import Fault
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "nat.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Final
 
 from ftpd.errors import BadArgument, NotOffered, OutOfOrder
 from ftpd.ftp.command import Needs, command, text
-from ftpd.ftp.datafaults import Fault
+from ftpd.ftp.data.faults import Fault
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.addresses import LONG_FAMILIES, parse_eprt, parse_lprt, parse_port
 from ftpd.ftp.wire.replies import Reply

@@ -25,10 +25,10 @@ from ftpd.errors import (
     OverLimit,
     Unsupported,
 )
-from ftpd.ftp.algorithms import Algorithm
 from ftpd.ftp.command import Command, Needs, command, text
-from ftpd.ftp.digests import Hashed
-from ftpd.ftp.reading import Allowance, Progress, Span, whole
+from ftpd.ftp.hashes.algorithms import Algorithm
+from ftpd.ftp.hashes.digests import Hashed
+from ftpd.ftp.hashes.reading import Allowance, Progress, Span, whole
 from ftpd.ftp.session import Session, Transfer
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import VirtualPath

@@ -18,7 +18,7 @@ from ftpd.errors import FileTransferError, NotLoggedIn, OutOfOrder, TooManySessi
 from ftpd.events import LoggedIn, LoggedOut, LoginFailed
 from ftpd.ftp.command import command, nothing, text
 from ftpd.ftp.session import Session
-from ftpd.ftp.shell_logins import granted, password_credentials
+from ftpd.ftp.shell.logins import granted, password_credentials
 from ftpd.ftp.wire.replies import Reply
 from ftpd.interfaces import IAvatar
 from ftpd.login.certificate import CertificateCredentials, ICertificate
@@ -172,7 +172,7 @@ async def _take_up(session: Session, name: bytes, interface: Any, avatar: Any, l
     if interface is IAvatar:
         account, files = avatar.account, avatar.files
     else:
-        from ftpd.ftp.shell import files_of_shell  # not before it is needed: see `shell_logins`
+        from ftpd.ftp.shell.avatars import files_of_shell  # not before it is needed: see `shell_logins`
 
         account, files = files_of_shell(name, avatar, session.is_anonymous(_shown(name)))
     try:

@@ -6,8 +6,8 @@ from typing import Final
 
 from ftpd.errors import DataConnectionFailed, NoFreePort, NotOffered, OutOfOrder
 from ftpd.ftp.command import Needs, command, nothing
-from ftpd.ftp.datafaults import Fault
-from ftpd.ftp.protectedport import ProtectedPort
+from ftpd.ftp.data.faults import Fault
+from ftpd.ftp.data.protected import ProtectedPort
 from ftpd.ftp.session import Session
 from ftpd.ftp.wire.addresses import format_epsv, format_lpsv, format_pasv
 from ftpd.ftp.wire.replies import Reply

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from ftpd.tftp.wire.packets import Request
+from ftpd.tftp.wire.packets import Request, oack
 
 __all__ = ["DEFAULT_BLOCK", "SMALLEST_BLOCK", "Ceilings", "Terms", "agree"]
 
@@ -45,6 +45,8 @@ class Terms:
     `block_size` is in bytes, `window` in blocks, `timeout` in seconds (None: ours to choose), `rollover` 0 or 1.  `acknowledged` is the
     OACK, in the order of the request; without one there is no OACK.  `declared_size` is what an upload says it has, in bytes: clients
     that send netascii count before or behind the conversion, so there it tells how much room to look for and not how much has to come.
+
+    `oack` is the packet that says `acknowledged`, empty where there is nothing to say, and `text` what logs say of it.
     """
 
     block_size: int = DEFAULT_BLOCK
@@ -53,6 +55,16 @@ class Terms:
     rollover: int = 0
     acknowledged: Mapping[str, str] = _NONE
     declared_size: int | None = None
+    oack: bytes = attrs.field(init=False, eq=False, repr=False)
+    text: str = attrs.field(init=False, eq=False, repr=False)
+
+    @oack.default
+    def _oack(self) -> bytes:
+        return oack(self.acknowledged) if self.acknowledged else b""
+
+    @text.default
+    def _text(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.acknowledged.items())
 
 
 class _Bounds(NamedTuple):

@@ -9,6 +9,7 @@ import enum
 import re
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -45,6 +46,8 @@ OACK: Final = 6
 
 LARGEST_REQUEST: Final = 1472  # bytes; RFC 2347 has 512, but paths are longer than that; 1472 is what an Ethernet frame carries
 LONGEST_MESSAGE: Final = 126  # bytes; what UEFI keeps of one (EFI_PXE_BASE_CODE_TFTP_ERROR)
+
+_REMEMBERED: Final = 256  # requests, of 1472 bytes at most: machines that boot together ask for the same, in the same words
 
 _IS_WRITE: Final = {b"\0\1": False, b"\0\2": True}
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -109,6 +112,7 @@ def is_request(datagram: bytes) -> bool:
     return datagram[:2] in _IS_WRITE
 
 
+@lru_cache(_REMEMBERED)  # 0.1 us instead of 3 (tests/bench: tftp-tiny)
 def parse_request(datagram: bytes) -> Request:
     """Parse a read or write request (RFC 1350 5, RFC 2347).
 
@@ -143,7 +147,7 @@ def _parse_options(raw: bytes) -> Mapping[str, str]:
         if not name:
             break
         options.setdefault(name.lower(), value)
-    return options
+    return MappingProxyType(options)
 
 
 def data_header(wire_number: int) -> bytes:

@@ -246,6 +246,15 @@ class TestBans:
             limits.open(peer("2001:db8::2"))
         limits.open(peer("2001:db8:0:1::1"))
 
+    def test_who_comes_without_a_session_is_refused_by_the_same_bans(self, limits):
+        self.ban(limits)
+        self.ban(limits, "2001:db8::1")
+        for banned in ("192.0.2.1", "2001:db8::2"):
+            with pytest.raises(TooManySessions, match=self.WORDS):
+                limits.refuse_banned_peer(peer(banned))
+        for other in ("192.0.2.2", "2001:db8:0:1::1"):
+            limits.refuse_banned_peer(peer(other))
+
     def test_a_ban_is_logged_with_the_address_and_without_a_name_that_may_be_a_password(self, limits):
         with recorded_log() as lines:
             self.ban(limits)

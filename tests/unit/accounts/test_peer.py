@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ftpd.accounts import peer
-from ftpd.accounts.peer import new_session_id
+from ftpd.accounts.peer import new_session_id, plain_address
 
 
 def id_at(monkeypatch, seconds, chance):
@@ -23,3 +25,18 @@ def test_session_ids_sort_by_time(monkeypatch):
     ids = [id_at(monkeypatch, moment, 7) for moment in moments]
     assert ids == sorted(ids)
     assert {len(each) for each in ids} == {16}
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:C000:201", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::1", "::1"),
+    ],
+)
+def test_an_address_is_told_without_a_zone_and_a_mapped_one_as_ipv4(text, plain):
+    assert plain_address(text) == plain

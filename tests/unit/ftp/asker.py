@@ -7,9 +7,9 @@ import os
 
 from twisted.internet.defer import Deferred
 
-from ftpd.ftp import reading
-from ftpd.ftp.algorithms import Algorithm
-from ftpd.ftp.digests import Digests
+from ftpd.ftp.hashes import reading
+from ftpd.ftp.hashes.algorithms import Algorithm
+from ftpd.ftp.hashes.digests import Digests
 from ftpd.ftp.settings import HashSettings
 from ftpd.transfer.crew import Crews
 from ftpd.values import FileInfo, FileKind

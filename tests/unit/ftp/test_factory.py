@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from ftpd.events import SessionClosed, SessionRefused, TransferEnded
 from ftpd.ftp.commands import standard_commands
-from ftpd.ftp.dataport import DataPortFactory
+from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
 from ftpd.ftp.settings import FTPSettings, PassiveSettings
 from ftpd.testing.dialogue import Dialogue

@@ -7,7 +7,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail
 
 from ftpd.errors import Unavailable
-from ftpd.ftp.shell_logins import TextCredentials
+from ftpd.ftp.shell.logins import TextCredentials
 from ftpd.login.anonymous import AnonymousLogin
 from ftpd.login.certificate import (
     CertificateCredentials,

@@ -23,7 +23,8 @@ class FakeWorker:
         self.order = order
         self.owner = owner
         self.pid = order.slot + 100
-        self.since = reactor.seconds()
+        self.since = 0.0
+        self.started = reactor.seconds()
         self.serves = False
         self.is_heard = True
         self.is_ending = False
@@ -58,6 +59,7 @@ class Home:
     def make_order(self, generation, slot, *, succeeds):
         return Order(generation.source, f"w{len(made)}", slot, 2, "/run/state", succeeds=succeeds)
 
+    def drains(self, worker): ...
     def looked(self, worker, sessions): ...
     def told(self, worker, level, text): ...
 
@@ -73,7 +75,6 @@ def clock(monkeypatch):
     clock = Clock()
     made.clear()
     monkeypatch.setattr(module, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr(module.time, "time", clock.seconds)
     return clock
 
 
@@ -139,6 +140,16 @@ def test_successors_of_those_that_die_soon_wait_longer_and_longer(generation, cl
         clock.advance(pause)
         made[-1].begin()
     assert pauses == [0.2, 0.4, 0.8, 1.6]
+
+
+def test_many_that_die_at_once_do_not_wait_for_each_other(make, clock):
+    generation = make(8, 10)
+    generation.start()
+    serve(generation)
+    for worker in made[:8]:
+        worker.die()
+    clock.advance(0.2)
+    assert [worker.order.slot for worker in made[8:]] == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_ten_deaths_at_start_in_a_row_are_the_end(generation, clock, home):

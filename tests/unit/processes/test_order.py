@@ -11,7 +11,16 @@ from ftpd.processes.order import Order
 def test_order_survives_the_way_to_the_worker():
     source = Source("ftpd.toml", "/etc/ftpd", "[log]\n", Overrides(listen=("[::1]:21",), log_level="debug", tftp=(69,)))
     order = Order(
-        source, "4711.0.3", 0, 2, "/run/ftpd/state.db", locked="back at six", forwards_logs=True, succeeds=True, waits=True
+        source,
+        "4711.0.3",
+        0,
+        2,
+        "/run/ftpd/state.db",
+        ahead=1.5,
+        locked="back at six",
+        forwards_logs=True,
+        succeeds=True,
+        waits=True,
     )
     assert Order.of_message(json.loads(json.dumps(order.as_message()))) == order
 

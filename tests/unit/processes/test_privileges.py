@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -215,3 +216,26 @@ def test_a_system_that_lets_root_come_back_is_not_trusted(monkeypatch):
         monkeypatch.setattr(os, name, lambda _: None)
     with pytest.raises(RuntimeError, match="root could be had again"):
         privileges.drop(Identity(os.geteuid() + 1, 1), keeps_low_ports=False)
+
+
+LOSS = """
+import sys
+from ftpd.processes.identity import Identity
+from ftpd.processes.privileges import drop, loss
+drop(Identity(65534, 65534), keeps_low_ports=False)
+print(loss(sys.argv[1]))
+"""
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "is_said"), [(0o600, True), (0o640, True), (0o644, False)])
+def test_a_configuration_that_only_root_can_read_is_told_of(mode, is_said):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        file = os.path.join(folder, "ftpd.toml")
+        open(file, "x").close()
+        os.chmod(file, mode)
+        done = subprocess.run(
+            [sys.executable, "-c", LOSS, file], env={"PYTHONPATH": CHECKOUT}, capture_output=True, text=True, check=True
+        )
+    assert done.stdout.startswith(f"'nobody' cannot read {file}, so that it cannot be reloaded; chown root:") is is_said

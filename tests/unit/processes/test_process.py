@@ -79,11 +79,12 @@ def test_what_it_says_is_told_to_its_owner(world):
         {"said": "ready"},
         {"said": "alive", "sessions": 3, "transfers": 2},
         {"said": "looked", "sessions": 1},
+        {"said": "drains"},
         {"said": "log", "level": "warn", "text": "hot"},
     ):
         send_last(world.end, message)
-    world.hear(lambda: len(world.owner.told_of) == 3)
-    assert world.owner.told_of == [("serves",), ("looked", 1), ("told", "warn", "hot")]
+    world.hear(lambda: len(world.owner.told_of) == 4)
+    assert world.owner.told_of == [("serves",), ("looked", 1), ("drains",), ("told", "warn", "hot")]
     assert (world.worker.serves, world.worker.sessions, world.worker.transfers) == (True, 3, 2)
 
 

@@ -62,6 +62,17 @@ def reporter(served, state, obeyed):
     return Reporter([served], state, obeyed.append)
 
 
+def test_a_session_is_told_to_be_gone_though_nobody_heard_that_it_was_there(reporter, served, state):
+    state.error = Unavailable(None, "nobody can tell")
+    served.sessions = [ANN]
+    reporter.look()
+    state.error = None
+    served.sessions = []
+    reporter.look()
+    reporter.look()
+    assert state.told == [(["1"], []), ([], ["1"]), ([], [])]
+
+
 def test_only_what_is_new_other_or_gone_is_told(reporter, served, state):
     for sessions in ([ANN, BOB], [ANN, BOB], [attrs.evolve(ANN, moved=5), BOB], [BOB], []):
         served.sessions = sessions

@@ -237,6 +237,16 @@ class TestDamage:
         assert keys(database) == ["three"]
         assert [line.partition(":")[0] for line in told] == [f"the shared state {path} cannot be used"]
 
+    def test_a_file_whose_log_was_cut_off_while_others_remember_it_is_set_aside_within_the_call(self, make, path, told):
+        first, second = make(), make()
+        for database in (first, second):
+            with database.locked():
+                database.run(lambda sql: sql.executemany(ENTER, [(f"{number:01000}",) for number in range(50)]))
+        os.truncate(path + "-wal", 0)
+        enter(first, "one")
+        assert keys(first) == ["one"]
+        assert [line.partition(";")[0] for line in told] == [f"the shared state {path} cannot be used: disk I/O error"]
+
     def test_only_the_last_damaged_file_is_kept(self, make, path, tmp_path):
         for content in (b"first" * 1000, b"second" * 1000):
             with open(path, "wb") as file:

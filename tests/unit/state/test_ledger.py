@@ -335,12 +335,19 @@ class TestTheEnd:
             Fail("192.0.2.1", 60.0, 1, 100.0),
         )
         apply(ledger, sql, *calls)
-        clear(sql)
+        clear(sql, now=0.0)
         counts = {
             table: sql.execute(f"select count(*) from {table}").fetchone()[0]
             for table in ("held", "uses", "sessions", "requests", "failures", "bans")
         }
         assert counts == {"held": 0, "uses": 0, "sessions": 0, "requests": 0, "failures": 1, "bans": 1}
+
+    def test_clearing_frees_who_failed_at_a_time_that_is_still_to_come(self, ledger, sql, clock):
+        clock.advance(1000)
+        apply(ledger, sql, Fail("192.0.2.1", 60.0, 1, 100.0))
+        clear(sql, now=999.0)
+        assert sql.execute("select * from failures").fetchall() == []
+        assert sql.execute("select * from bans").fetchall() == []
 
     def test_closing_frees_what_was_taken_in_the_same_batch(self, ledger, sql):
         apply(ledger, sql, asked(Take("a", (ONE,))), Report((row("a"),), ()), asked(Close()))

@@ -5,6 +5,7 @@ import os
 import resource
 import sqlite3
 import threading
+import time
 from contextlib import closing, contextmanager
 
 import pytest
@@ -487,3 +488,28 @@ class TestAtOnce:
             assert not taking.called
             foreign.execute("rollback")
         assert clock.wait(taking) is None
+
+
+class TestTime:
+    def test_bans_are_told_in_the_seconds_of_each_reactor(self, clock, path):
+        first, second = ThreadedClock(), ThreadedClock()
+        second.advance(900)
+        states = [SQLiteState(path, "first", first, ahead=5000.0), SQLiteState(path, "second", second, ahead=4100.0)]
+        assert fail(first, states[0]) == Failures(1, banned_until=100.0)
+        second.wait(states[1].report([], []))
+        assert states[1].banned_until(ADDRESS) == 1000.0
+        assert states[1].banned_until("192.0.2.99") == 0.0
+        assert fail(second, states[1], most=9) == Failures(2, banned_until=1000.0)
+        for clock, state in zip((first, second), states, strict=True):
+            clock.wait(state.close())
+
+    def test_a_ban_of_a_time_that_is_still_to_come_does_not_outlive_the_run(self, clock, path):
+        state = SQLiteState(path, "former", clock, ahead=time.time() + 86400)
+        fail(clock, state)
+        clock.wait(state.close())
+        prepare(path)
+        state = SQLiteState(path, "next", clock, ahead=time.time())
+        clock.wait(state.report([], []))
+        assert state.banned_until(ADDRESS) == 0.0
+        assert fail(clock, state, most=9) == Failures(1)
+        clock.wait(state.close())

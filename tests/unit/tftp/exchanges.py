@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -19,6 +20,7 @@ from ftpd.paths import VirtualPath
 from ftpd.tftp.download import Download
 from ftpd.tftp.exchange import Visitor
 from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
+from ftpd.tftp.logins import Login, Logins
 from ftpd.tftp.timing import Timing
 from ftpd.tftp.upload import Upload
 from ftpd.tftp.window import Receiver, Sender
@@ -112,8 +114,11 @@ class FakeHome:
         self.limits = Limits(LimitSettings(), self.reactor)
         self.events: list[Any] = []
         self.ended: list[Any] = []
+        self.logins = Logins(Portal(None), b"", self.reactor)  # type: ignore[arg-type]
+        self.logins.close()  # it keeps none, so that each logout is seen
         self.logouts = 0
         self.dallies = True
+        self.wants = lambda kind: True
 
     def over(self, exchange: Any, key: Any) -> None:
         self.ended.append(exchange)
@@ -123,10 +128,10 @@ class FakeHome:
 
     def visitor(self, *, is_write: bool = False, mode: Mode = Mode.OCTET, account: Account | None = None) -> Visitor:
         visit = self.limits.open(PEER)
-        visitor = Visitor(
-            ("10.0.0.7", 2070), b"request", Request(is_write, b"boot/kernel", mode), PEER, visit, self.reactor.seconds()
-        )
-        visitor.logged_in(_Avatar(account or Account("anonymous", is_anonymous=True)), self._logged_out)
+        request = Request(is_write, b"boot/kernel", mode)
+        visitor = Visitor(self, ("10.0.0.7", 2070), b"request", request, PEER, visit, self.reactor.seconds())
+        avatar = _Avatar(account or Account("anonymous", is_anonymous=True))
+        visitor.logged_in(Login((PEER.address, PEER.local_address), avatar, self._logged_out, self.reactor.seconds()), self.logins)
         return visitor
 
     def _logged_out(self) -> None:
@@ -273,7 +278,7 @@ def make_download(
     if frames is None:
         frames = FileFrames(file, PATH, Geometry(terms.block_size, terms.window, terms.rollover), hot or HotFiles(1 << 20))
     timer = Sender(terms.window, timing(), rollover=terms.rollover, has_oack=bool(terms.acknowledged), last=frames.last)
-    download = Download(home, home.visitor(), PATH, terms, file, frames, timer)
+    download = Download(home.visitor(), PATH, terms, file, timer, frames)
     download.attach(line)
     return download
 
@@ -292,7 +297,7 @@ def make_upload(
     terms = terms or Terms()
     timer = Receiver(terms.window, timing(), rollover=terms.rollover)
     visitor = home.visitor(is_write=True, mode=mode, account=account)
-    upload = Upload(home, visitor, PATH, terms, file, timer, ceiling)
+    upload = Upload(visitor, PATH, terms, file, timer, ceiling)
     upload.attach(line)
     return upload
 

@@ -18,6 +18,7 @@ from ftpd.paths import ROOT
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import SlowStore, finish
 from ftpd.tftp import server as server_module
+from ftpd.tftp.logins import LIFETIME_SECONDS
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings
 from ftpd.values import Account, Permission, Rule, WriteMode
@@ -105,8 +106,8 @@ class Scene:
         self.clock.pump([0.025] * round(seconds / 0.025))
 
     def is_clean(self) -> bool:
-        """Whether nothing is left of anybody: no exchange, no place, no timer."""
-        self.wait(0.05)
+        """Whether nothing is left of anybody: no exchange, no place, no timer; and no login, once those that are handed on are too old."""
+        self.wait(0.05 + LIFETIME_SECONDS)
         return not self.server._exchanges and not self.server._visits._sessions and not self.clock.getDelayedCalls()
 
     @property

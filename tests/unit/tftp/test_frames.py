@@ -112,6 +112,20 @@ def test_buffer_is_used_again_for_what_follows():
     assert 0 not in frames._chunks
 
 
+def test_block_of_a_buffer_that_was_used_again_is_not_taken_from_there(tmp_path: Path):
+    os_path, content = tmp_path / "file", pattern(512 * 31 * 4)
+    os_path.write_bytes(content)
+    file = FakeFile(os_path=os_path)
+    frames = frames_of(file)
+    packets(frames, 1, 31, 516)
+    with patch.object(Disk, "scatter_cached", return_value=None):
+        assert frames.frames(32, 1) is None  # what was there is let go of
+        finish(frames.fetch(32, 1))  # and overwritten
+        assert frames.frames(31, 1) is None
+    assert packets(frames, 31, 2, 516) == blocks_of(content, 512)[30:32]
+    finish(file.close())
+
+
 def test_file_that_is_shorter_than_it_was_is_not_framed(tmp_path: Path):
     os_path = tmp_path / "file"
     os_path.write_bytes(pattern(10_000))

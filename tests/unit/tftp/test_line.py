@@ -17,7 +17,7 @@ from twisted.internet.epollreactor import EPollReactor
 from ftpd.binding import bound_to
 from ftpd.testing.lines import private_reactor
 from ftpd.tftp import line as line_module
-from ftpd.tftp.line import ConnectedLine, SharedLine, mtu_block
+from ftpd.tftp.line import ConnectedLine, PathProbe, SharedLine, mtu_block
 from ftpd.tftp.port import RequestPort
 from tests.unit.tftp.exchanges import pattern
 
@@ -133,7 +133,7 @@ def test_burst_has_no_more_than_the_kernel_takes(client, connect):
 
 def test_block_larger_than_the_path_is_not_cut_by_the_kernel(connect, monkeypatch):
     line, _ = connect()
-    monkeypatch.setattr(line_module, "mtu_block", lambda connected: 1468)
+    monkeypatch.setattr(line_module, "mtu_block", lambda connected, family: 1468)
     line.cut_at(1473, 0)
     assert line.segments == 1
     line.cut_at(1472, 0)
@@ -259,12 +259,17 @@ def test_closed_line_is_garbage_without_a_collector(client, connect, tidy):
 # The listening socket as a line.
 
 
+@pytest.fixture
+def probe(tidy: ExitStack) -> PathProbe:
+    return tidy.enter_context(closing(PathProbe()))
+
+
 @NEEDS_LINUX
-def test_shared_line_cuts_bursts_too(reactor, client, tidy):
+def test_shared_line_cuts_bursts_too(reactor, client, tidy, probe):
     address = client.getsockname()
     port = RequestPort(reactor, bound_to(address[0], 0, sockets.SOCK_DGRAM), lambda *_: None, lambda _: None)
     tidy.callback(port.close)
-    line = SharedLine(port, (address[0], 0, *address[2:]), address, [])
+    line = SharedLine(port, probe, (address[0], 0, *address[2:]), address, [])
     line.cut_at(516, 0)
     packets = [bytes((0, 3, 0, number)) + pattern(512) for number in range(64)]
     line.burst(memoryview(b"".join(packets)), 516)
@@ -275,11 +280,36 @@ def test_shared_line_cuts_bursts_too(reactor, client, tidy):
     assert client.recv(100) == b"one"
 
 
-def test_path_of_a_shared_line_is_the_clients(reactor, client, tidy):
+def test_path_of_a_shared_line_is_the_clients(reactor, client, tidy, probe):
     address = client.getsockname()
     port = RequestPort(reactor, bound_to(address[0], 0, sockets.SOCK_DGRAM), lambda *_: None, lambda _: None)
     tidy.callback(port.close)
-    line = SharedLine(port, (address[0], 0, *address[2:]), address, [])
+    line = SharedLine(port, probe, (address[0], 0, *address[2:]), address, [])
     with closing(sockets.socket(client.family, sockets.SOCK_DGRAM)) as other:
         other.connect(address)
-        assert line.path_block() == mtu_block(other)
+        assert line.path_block() == mtu_block(other, other.family)
+
+
+@NEEDS_LINUX
+def test_probe_asks_for_one_client_after_the_other_with_one_socket(probe):
+    before = len(os.listdir("/proc/self/fd"))
+    asked = [probe.path_block(("127.0.0.1", 69), ("127.0.0.1", port)) for port in (2070, 2071, 2072)]
+    assert asked == [65535 - 28 - 4] * 3
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    probe.close()
+    probe.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@NEEDS_LINUX
+def test_probe_leaves_from_the_address_that_was_asked(probe):
+    for ours in ("127.0.0.1", "127.0.0.2"):
+        probe.path_block((ours, 69), ("127.0.0.1", 2070))
+        assert probe._socket is not None
+        assert probe._socket.getsockname()[0] == ours
+
+
+@NEEDS_LINUX
+def test_probe_that_finds_no_way_says_so_and_goes_on(probe):
+    assert probe.path_block(("203.0.113.7", 69), ("127.0.0.1", 2070)) is None  # an address that is not ours
+    assert probe.path_block(("127.0.0.1", 69), ("127.0.0.1", 2070)) == 65535 - 28 - 4

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from ipaddress import ip_network
 
 import pytest
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -22,6 +23,7 @@ from ftpd.paths import VirtualPath
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
+from ftpd.tftp import exchange as exchange_module
 from ftpd.tftp.server import FileRequest
 from ftpd.tftp.settings import TFTPSettings
 from ftpd.tftp.wire.packets import ErrorCode, ack, error
@@ -71,7 +73,6 @@ def test_repeated_request_is_one_session(scene):
     assert scene.port.says(read()) == [first]
     scene.wait(0.3)
     assert scene.port.says(read()) == [first]
-    assert scene.server.taken == 1
     assert scene.server._visits._sessions == 1
 
 
@@ -87,7 +88,7 @@ def test_request_that_is_repeated_without_end_is_answered_five_times_a_second(sc
 def test_same_request_of_another_client_is_another_session(scene):
     scene.port.says(read())
     scene.port.says(read(), OTHER)
-    assert scene.server.taken == 2
+    assert scene.server._visits._sessions == 2
 
 
 def test_another_request_from_the_same_port_takes_the_place_of_the_first(scene):
@@ -150,11 +151,10 @@ def test_missing_file_is_answered_and_logged_as_such(scene):
     assert scene.is_clean()
 
 
-def test_size_probe_is_counted(scene):
+def test_size_probe_is_told(scene):
     scene.port.says(read(tsize="0"))
     scene.port.says(error(8, "User aborted the transfer"))
     assert [type(event) for event in scene.events] == [SizeProbed]
-    assert scene.server.probes == 1
     assert scene.is_clean()
 
 
@@ -215,6 +215,23 @@ def test_banned_address_is_not_answered(scene_of):
     finish(limits.count_failure("10.0.0.7"))
     scene = scene_of(limits=limits)
     assert scene.port.says(read()) == []
+
+
+def test_banned_network_is_not_answered(scene_of):
+    clock = Clock()
+    limits = Limits(LimitSettings(failures_per_address=1), clock)
+    finish(limits.count_failure("2001:db8::/64"))
+    scene = scene_of(limits=limits)
+    assert scene.port.says(read(), ("2001:db8::7", 2070, 0, 0)) == []
+    assert scene.port.says(read(), ("2001:db8:0:1::7", 2070, 0, 0)) == blocks_of(CONTENT, 512)[:1]
+
+
+def test_exempt_address_is_answered_though_others_would_be_banned(scene_of):
+    clock = Clock()
+    limits = Limits(LimitSettings(failures_per_address=1, exempt=(ip_network("10.0.0.7"),)), clock)
+    finish(limits.count_failure("10.0.0.7"))
+    scene = scene_of(limits=limits)
+    assert scene.port.says(read()) == blocks_of(CONTENT, 512)[:1]
 
 
 # Faults leave nothing.
@@ -448,6 +465,15 @@ def test_rows_are_those_of_transfers_under_way(scene):
     assert [(row.address, row.command, row.path) for row in scene.server.rows()] == [("10.0.0.7", "RRQ", "/kernel")]
 
 
+def test_row_of_a_transfer_that_has_yet_to_begin_has_no_path(scene_of):
+    scene = scene_of(is_slow=True)
+    scene.port.says(read())
+    (row,) = scene.server.rows()
+    assert (row.address, row.account, row.command, row.path, row.transfer_since) == ("10.0.0.7", "", "RRQ", "", None)
+    scene.store.let_go()
+    assert [row.account for row in scene.server.rows()] == ["anonymous"]
+
+
 @pytest.mark.parametrize(("field", "value"), [("address", "10.0.0.7"), ("address", "10.0.0.0/29"), ("account", "anonymous")])
 def test_kick_ends_whom_it_names(scene, field, value):
     scene.port.says(read())
@@ -456,6 +482,42 @@ def test_kick_ends_whom_it_names(scene, field, value):
     (answer,) = scene.port.taken()
     assert b"Enough" in answer
     assert [(event.outcome, event.cause) for event in scene.ends] == [(Outcome.CANCELLED, "Enough")]
+    assert scene.is_clean()
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_kick_reaches_a_transfer_that_has_yet_to_begin(scene_of, stage):
+    scene = scene_of(is_slow=True)
+    scene.port.says(read())
+    for _ in range(stage):
+        scene.store.let_go()
+    (session,) = scene.server.kick("address", "10.0.0.7", "Enough")
+    (answer,) = scene.port.taken()
+    assert (error_code(answer), b"Enough" in answer) == (ErrorCode.UNDEFINED, True)
+    assert (len(session), scene.store.waiting, scene.ends) == (16, [], [])
+    assert scene.is_clean()
+
+
+def test_kick_by_account_knows_a_transfer_that_has_yet_to_begin_once_it_is_logged_in(scene_of):
+    scene = scene_of(is_slow=True)
+    scene.port.says(read())
+    assert scene.server.kick("account", "anonymous", "Enough") == []
+    scene.store.let_go()
+    assert len(scene.server.kick("account", "anonymous", "Enough")) == 1
+    assert scene.is_clean()
+
+
+def test_transfer_that_has_yet_to_begin_is_not_slowed(scene_of):
+    scene = scene_of(is_slow=True)
+    scene.port.says(read())
+    assert scene.server.slow("address", "10.0.0.7", 100) == []
+
+
+def test_nothing_is_told_where_nobody_listens(scene, monkeypatch):
+    scene.server.events.remove(scene.events.append)
+    monkeypatch.setattr(exchange_module, "DatagramTransferEnded", None)  # to make one would fail
+    for packet in (read(), ack(1), ack(2), ack(3)):
+        scene.port.says(packet)
     assert scene.is_clean()
 
 
@@ -502,6 +564,86 @@ def test_program_may_take_its_time(scene_of):
     assert scene.port.says(read()) == []
     coming.callback(b"late")
     assert scene.port.taken() == [data(1, b"late")]
+
+
+# Logins that are handed on.
+
+
+class _CountedRealm:
+    """Counts logins and logouts of the realm *inner*."""
+
+    def __init__(self, inner: TransferRealm) -> None:
+        self.inner = inner
+        self.logins = self.logouts = 0
+
+    def requestAvatar(self, avatar_id, mind, *interfaces):
+        interface, avatar, logout = self.inner.requestAvatar(avatar_id, mind, *interfaces)
+        self.logins += 1
+        return interface, avatar, lambda: self._log_out(logout)
+
+    def _log_out(self, logout):
+        self.logouts += 1
+        logout()
+
+
+@pytest.fixture
+def counted(scene_of):
+    realm = _CountedRealm(None)
+    scene = scene_of(portal=Portal(realm, [AllowAnonymousAccess()]))
+    realm.inner = scene.realm
+    return scene, realm
+
+
+def fetch(scene: Scene, source=CLIENT) -> None:
+    for packet in (read(), ack(1), ack(2), ack(3)):
+        scene.port.says(packet, source)
+
+
+def test_next_request_of_a_client_has_the_login_of_the_one_before(counted):
+    scene, realm = counted
+    for port in range(5):
+        fetch(scene, ("10.0.0.7", 2070 + port))
+        scene.port.says(read("absent"), ("10.0.0.7", 2070 + port))
+    assert (realm.logins, realm.logouts) == (1, 0)
+    assert scene.is_clean()
+    assert (realm.logins, realm.logouts) == (1, 1)
+
+
+def test_another_client_has_another_login(counted):
+    scene, realm = counted
+    fetch(scene)
+    fetch(scene, OTHER)
+    assert realm.logins == 2
+
+
+def test_requests_at_a_time_have_a_login_each(counted):
+    scene, realm = counted
+    for port in range(5):
+        scene.port.says(read(), ("10.0.0.7", 2070 + port))
+    assert realm.logins == 5
+
+
+def test_request_a_second_later_logs_in_again(counted):
+    scene, realm = counted
+    fetch(scene)
+    scene.wait(1)
+    fetch(scene)
+    assert (realm.logins, realm.logouts) == (2, 1)
+
+
+def test_login_of_a_transfer_that_failed_is_not_handed_on(counted):
+    scene, realm = counted
+    scene.port.says(read())
+    scene.port.says(error(0, "no"))
+    assert (realm.logins, realm.logouts) == (1, 1)
+
+
+def test_drained_server_logs_everybody_out(counted):
+    scene, realm = counted
+    fetch(scene)
+    assert has_fired(scene.server.drain(0))
+    assert (realm.logins, realm.logouts) == (1, 1)
+    assert scene.clock.getDelayedCalls() == []
 
 
 def test_ended_exchange_is_garbage_without_a_collector(scene):

@@ -360,7 +360,7 @@ def test_ceiling_is_disk_full(home, line, file, size):
         assert file.end == "committed"
     else:
         assert error_code(line.taken()[-1]) is ErrorCode.DISK_FULL
-        assert ended(home).outcome is Outcome.LOCAL_FAULT
+        assert ended(home).outcome is Outcome.PEER_FAULT
         assert (file.end, file.writes) == ("abandoned", [])
 
 
@@ -373,7 +373,7 @@ def test_ceiling_counts_what_is_on_its_way_to_the_disk(home, line, file):
     upload.received(packets[0])
     upload.received(packets[0][:3] + b"\3" + packets[0][4:])  # block 3 is behind a gap: block 1 is acknowledged, and written
     upload.received(packets[1])
-    assert home.events == [] or ended(home).outcome is Outcome.LOCAL_FAULT
+    assert home.events == [] or ended(home).outcome is Outcome.PEER_FAULT
     while file.waiting:
         file.let_go()
     assert file.end == "abandoned"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from ftpd.tftp.wire.options import Ceilings, Terms, agree
@@ -31,6 +32,17 @@ def granted(options: dict[str, str], **more: Any) -> list[tuple[str, str]]:
 
 def test_request_without_options_has_the_terms_of_rfc_1350() -> None:
     assert terms({}) == Terms(block_size=512, window=1, timeout=None, rollover=0, acknowledged={}, declared_size=None)
+
+
+def test_terms_have_the_packet_that_says_them_and_the_words_for_a_log() -> None:
+    agreed = terms({"blksize": "1432", "tsize": "0"})
+    assert (agreed.oack, agreed.text) == (b"\0\6blksize\x001432\0tsize\x001000\0", "blksize=1432 tsize=1000")
+    assert (terms({}).oack, terms({}).text) == (b"", "")
+
+
+def test_changed_terms_have_another_packet() -> None:
+    agreed = attrs.evolve(terms({"blksize": "1432"}), acknowledged={"multicast": "239.0.0.1,1758,1"})
+    assert (agreed.oack, agreed.text) == (b"\0\6multicast\x00239.0.0.1,1758,1\0", "multicast=239.0.0.1,1758,1")
 
 
 def test_options_of_ipxe_are_granted_in_its_order() -> None:

@@ -185,3 +185,16 @@ def test_error_is_read_as_far_as_it_goes(packet: bytes, told: tuple[int, str]) -
 )
 def test_codes_are_those_of_the_standards(code: ErrorCode, number: int) -> None:
     assert code == number
+
+
+def test_what_is_remembered_of_a_request_cannot_be_changed() -> None:
+    request = parse_request(b"\0\1a\0octet\0tsize\x000\0")
+    with pytest.raises(TypeError):
+        request.options["tsize"] = "1"  # type: ignore[index]
+    assert parse_request(b"\0\1a\0octet\0tsize\x000\0") is request
+
+
+def test_requests_that_are_remembered_are_a_bounded_number() -> None:
+    for number in range(1000):
+        parse_request(b"\0\1%d\0octet\0" % number)
+    assert parse_request.cache_info().currsize == 256
