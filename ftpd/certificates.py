@@ -23,7 +23,7 @@ from ftpd.tls.expiry import expiring, uncovered
 from ftpd.tls.files import Kept
 from ftpd.tls.parameters import Parameters
 from ftpd.tls.store import Identities
-from ftpd.transfer.tunnel import can_tell_resumption
+from ftpd.transfer.openssl import can_tell_resumption
 
 __all__ = ["Certificates"]
 

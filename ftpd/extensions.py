@@ -122,5 +122,8 @@ def _directory_modules(directory: Path) -> Iterator[ModuleType]:
             yield load_file(file)
         except (GeneratorExit, CancelledError):
             raise
-        except Exception:
+        except (
+            Exception,
+            SystemExit,
+        ):  # sys.exit() of a script that lies there by mistake would end the server, as if all was well
             _log.failure("extension {file} is left out: it fails to load", file=str(file))

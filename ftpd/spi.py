@@ -122,7 +122,11 @@ class RowDirectory(Directory, Protocol):
 
 
 class ReadableFile(Protocol):
-    """A file open for reading; an async context manager."""
+    """A file open for reading; an async context manager.
+
+    One with a descriptor may have an attribute `disk`, the `ftpd.disks.Disk` that it is on, or None: then pumps need not ask.  So may a
+    `WritableFile`.
+    """
 
     @property
     def info(self) -> FileInfo:
@@ -577,8 +581,10 @@ class Pump(Protocol):
     def moved(self) -> int:
         """Payload bytes so far; may be read at any time."""
 
-    def start(self) -> Deferred[TransferResult]:
-        """Begin.  The Deferred never fails: faults are in the result.  Cancelling it stops the transfer: the result is then CANCELLED.
+    def start(self) -> TransferResult | Deferred[TransferResult]:
+        """Begin; the result, where nothing has to be waited for.
+
+        The Deferred never fails: faults are in the result.  Cancelling it stops the transfer: the result is then CANCELLED.
 
         The pump does not close the connection or the file; nor may anybody else before it has ended, since a thread may be at work on them.
         A cancel waits for that, for one step at most on a disk that answers.

@@ -22,7 +22,8 @@ from ftpd.storage.shared import SharedStore
 from ftpd.storage.simple import SimpleFilesystem
 from ftpd.values import FileInfo, FileKind
 
-_DAMAGE: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+_DAMAGE: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError)
+_LONGEST_NAME: Final = 4096  # characters, PATH_MAX: one of 60,000, a directory for every two, would take gigabytes
 _SERVED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods are decompressed by the block, which may be of any size
 _UNREADABLE: Final = 0x1 | 0x20 | 0x40  # encrypted, a patch, strongly encrypted: general purpose bits, APPNOTE.TXT 4.4.4
 
@@ -33,12 +34,11 @@ class ZipFiles(SimpleFilesystem):
     refusal = "An archive cannot be changed"
 
     def __init__(self, archive: zipfile.ZipFile, threads: Threads) -> None:
-        self._archive = archive
-        self._threads = threads
+        self._archive, self._threads = archive, threads
         self._lock = threading.Lock()  # ZipFile counts its open members, and not in a way made for threads
         self._members: dict[VirtualPath, zipfile.ZipInfo | None] = {ROOT: None}  # None: a directory
         self._folders: dict[VirtualPath, list[VirtualPath]] = {}
-        for member in archive.infolist():
+        for member in (member for member in archive.infolist() if len(member.filename) <= _LONGEST_NAME):
             with suppress(BadName):  # a line feed in a name: no client could ask for it
                 self._add(VirtualPath.parse(member.filename), None if member.is_dir() else member)
 
@@ -93,7 +93,7 @@ class _ZipKind:
     def make(self, settings: ZipSettings, threads: Threads) -> SharedStore:
         try:
             return SharedStore(ZipFiles(zipfile.ZipFile(settings.archive), threads))
-        except (OSError, zipfile.BadZipFile) as error:
+        except (*_DAMAGE, NotImplementedError) as error:  # the last one: a later version of the format
             raise ConfigError([Problem("", "archive", f"cannot be read: {error}", "a ZIP archive")]) from error
 
 

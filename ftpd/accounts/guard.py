@@ -7,7 +7,7 @@ path that the client sees: where a store follows links, a link leads to what its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota, Unsupported
 from ftpd.paths import VirtualPath
@@ -113,7 +113,8 @@ class Guard:
         return await self._files.open_directory(path)
 
     async def open_read(self, path: VirtualPath) -> ReadableFile:
-        self._demand(path, _READ)
+        if not self._allowed(path) & _READ:
+            raise _denied(path, _READ)
         return await self._files.open_read(path)
 
     async def reopen(self, path: VirtualPath, stored: FileInfo) -> ReadableFile:
@@ -313,6 +314,11 @@ class GuardedUpload:
 
     def descriptor(self) -> int | None:
         return self._file.descriptor()
+
+    @property
+    def disk(self) -> Any:
+        """Where the store tells it; see `transfer.choose`."""
+        return getattr(self._file, "disk", None)
 
     async def write_at(self, offset: int, data: ReadableBuffer) -> None:
         """Write; `OverQuota`, and nothing written, where *data* would end behind the largest file."""

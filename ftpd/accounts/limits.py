@@ -94,6 +94,11 @@ class Limits:
         self._sessions += 1
         return Visit(self, peer.session or new_session_id(), address)
 
+    @property
+    def inside(self) -> int:
+        """How many sessions are open in this process."""
+        return self._sessions
+
     def allow(self, sessions: int) -> None:
         """Let in *sessions* at a time from now on, 0: any number; those inside stay."""
         self.settings = attrs.evolve(self.settings, sessions=sessions)

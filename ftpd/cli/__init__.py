@@ -17,6 +17,7 @@ from ftpd.cli.doctor import doctor
 from ftpd.cli.endings import EXIT_CODES, refuse, told
 from ftpd.cli.operating import COMMANDS
 from ftpd.cli.replay import replay
+from ftpd.cli.starting import starting
 
 __all__ = ["main"]
 
@@ -68,12 +69,13 @@ def serve(
     # Until it serves, a start makes many objects and hardly any garbage; looking for it takes 25 of 250 ms.
     gc.disable()
     try:
-        from ftpd.cli.serving import Overrides, serve_directory, serve_file
+        with starting():
+            from ftpd.cli.serving import Overrides, serve_directory, serve_file
 
-        overrides = Overrides(listen, plaintext_passwords, read_only, log_level, has_stderr=True, tftp=tftp)
-        if config_file is not None:
-            sys.exit(told(lambda: serve_file(config_file, overrides)))
-        sys.exit(told(lambda: serve_directory(str(directory), user, overrides)))
+            overrides = Overrides(listen, plaintext_passwords, read_only, log_level, has_stderr=True, tftp=tftp)
+            if config_file is not None:
+                sys.exit(told(lambda: serve_file(config_file, overrides)))
+            sys.exit(told(lambda: serve_directory(str(directory), user, overrides)))
     finally:
         gc.enable()
 

@@ -48,5 +48,5 @@ def _document(file: str, is_needed: bool) -> dict[str, Any]:
         if isinstance(error, FileNotFoundError) and not is_needed:
             return {}
         raise ConfigError([Problem(file, "", f"cannot be read: {error.strerror}", _INSTEAD)]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError([Problem(file, "", f"not TOML: {error}", _INSTEAD)]) from error

@@ -18,10 +18,11 @@ import click
 from twisted.logger import globalLogBeginner
 
 from ftpd.accounts.settings import AccountSettings, AnonymousSettings
+from ftpd.cli.endings import fail
 from ftpd.config.rules import warnings_of
 from ftpd.config.source import Overrides, Source
 from ftpd.config.tree import Config, StorageSettings
-from ftpd.descriptors import raise_descriptor_limit
+from ftpd.descriptors import TooFewDescriptors, raise_descriptor_limit
 from ftpd.listening import CannotListen
 from ftpd.paths import encode_name
 from ftpd.reactor import chosen_reactor
@@ -84,7 +85,7 @@ def _run_fleet(source: Source, config: Config) -> int:
     from ftpd.processes.fleet import Fleet
     from ftpd.processes.generation import CannotServe
 
-    raise_descriptor_limit()
+    _raise_descriptor_limit()
     reactor = chosen_reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     _warn(config)
@@ -107,6 +108,13 @@ def _run_fleet(source: Source, config: Config) -> int:
         gc.enable()
         reactor.run()
     return _exit_code(errors)
+
+
+def _raise_descriptor_limit() -> None:
+    try:
+        raise_descriptor_limit()
+    except TooFewDescriptors as error:
+        fail(error)
 
 
 def _heed(reactor: Any, actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
@@ -134,7 +142,7 @@ def _run(
     config: Config, checkers: Iterable[Any] = (), ready: Callable[[Server], None] | None = None, *, has_late_tls: bool = False
 ) -> int:
     """Run the server in this process until SIGTERM or SIGINT.  Raises `ConfigError`."""
-    raise_descriptor_limit()
+    _raise_descriptor_limit()
     reactor = chosen_reactor()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     server = make_service(config, reactor, checkers=checkers, has_late_tls=has_late_tls)

@@ -23,7 +23,7 @@ from ftpd.config.tables import Tables
 from ftpd.config.tree import Config, ExtensionSettings, HostSettings, LoginSettings, StorageSettings
 from ftpd.schema import ConfigError, Problem, nearest
 
-__all__ = ["load_config", "parse_config", "read_text"]
+__all__ = ["load_config", "parse_common", "parse_config", "read_text"]
 
 _SELECTED_BY_KIND = ("storage", "login", "hosts", "extensions")  # read by functions of their own below
 
@@ -48,9 +48,30 @@ def read_text(name: str) -> str:
 def parse_config(text: str, name: str = "", directory: str = "") -> Config:
     """Read *text*; *name* stands for it in problems, relative paths are relative to *directory*.  Raises `ConfigError`."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return _parsed(_toml(text, name), name, directory)
+    except RecursionError:
+        raise ConfigError([Problem(name, "", "its tables or arrays are nested too deeply", "")]) from None
+
+
+def parse_common(text: str, name: str = "", directory: str = "") -> Config:
+    """Read *text*, which `parse_config` has found good in another process, likewise, without what extensions have a say in: stores, login sources and
+    virtual hosts are left at their defaults.  Raises `ConfigError` where this release knows less than that process.
+    """
+    tables = Tables(name, directory)
+    values = _read_common(_toml(text, name), tables)
+    if tables.problems:
+        raise ConfigError(tables.problems)
+    return Config(**values)
+
+
+def _toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # also for a number of thousands of digits
         raise ConfigError([Problem(name, "", f"not TOML: {error}", "")]) from error
+
+
+def _parsed(document: dict[str, Any], name: str, directory: str) -> Config:
     tables = Tables(name, directory)
     values = _read_document(document, tables)
     problems = tables.problems
@@ -80,7 +101,7 @@ def _without(document: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     return cast("dict[str, Any]", rest)
 
 
-def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
+def _read_common(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
     fields: dict[str, Any] = attrs.fields_dict(attrs.resolve_types(Config))
     for key in sorted(document.keys() - fields.keys()):
         tables.complain(key, "no such table", nearest(key, fields))
@@ -89,8 +110,13 @@ def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
         for key, value in document.items()
         if key in fields and key not in _SELECTED_BY_KIND
     }
-    extensions = tables.read(ExtensionSettings, document.get("extensions", {}), "extensions") or ExtensionSettings()
-    values["extensions"] = extensions
+    values["extensions"] = tables.read(ExtensionSettings, document.get("extensions", {}), "extensions") or ExtensionSettings()
+    return values
+
+
+def _read_document(document: dict[str, Any], tables: Tables) -> dict[str, Any]:
+    values = _read_common(document, tables)
+    extensions = values["extensions"]
     stores, logins = store_kinds(extensions.directories), login_kinds(extensions.directories)
     values["storage"] = _read_storage(document.get("storage", {}), tables, stores)
     if "login" in document:
@@ -128,8 +154,10 @@ def _read_storage(table: object, tables: Tables, available: Mapping[str, Any], p
     """Read `[storage]` and the `[storage.KIND]` of every kind: one that is not chosen is checked as well, and not used."""
     if not isinstance(table, dict):
         return tables.read(StorageSettings, table, path)
-    own = {key: value for key, value in table.items() if key not in available}
-    storage = tables.read(StorageSettings, own, path)
+    names = [field.name for field in attrs.fields(StorageSettings) if field.name != "settings"]  # no key, but the table of the kind
+    for key in sorted(table.keys() - available.keys() - set(names)):
+        tables.complain(f"{path}.{key}", "no such setting", nearest(key, [*names, *available]))
+    storage = tables.read(StorageSettings, {key: table[key] for key in names if key in table}, path)
     wanted = storage.kind if storage is not None else ""
     settings = {
         kind: tables.read(available[kind].settings, table.get(kind, {}), f"{path}.{kind}")

@@ -21,6 +21,7 @@ from ftpd.schema import Problem
 
 __all__ = ["problems_of", "warnings_of"]
 
+_END_OF_LINE: Final = frozenset("\0\r\n")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")  # what a resolver can be asked for; IDNs as xn--
 
 
@@ -225,12 +226,16 @@ def _commands(config: Config) -> Iterator[Problem]:
 
 
 def _logins(config: Config) -> Iterator[Problem]:
-    yield from _anonymous_accounts(config.anonymous, config.accounts, "accounts")
+    yield from _lost_accounts(config.anonymous, config.accounts, "accounts")
     for index, host in enumerate(config.hosts):
-        yield from _anonymous_accounts(host.anonymous or config.anonymous, host.accounts or {}, f"hosts[{index}].accounts")
+        yield from _lost_accounts(host.anonymous or config.anonymous, host.accounts or {}, f"hosts[{index}].accounts")
 
 
-def _anonymous_accounts(anonymous: AnonymousSettings, accounts: Mapping[str, AccountSettings], path: str) -> Iterator[Problem]:
+def _lost_accounts(anonymous: AnonymousSettings, accounts: Mapping[str, AccountSettings], path: str) -> Iterator[Problem]:
+    """Yield accounts that nobody can log in to."""
+    for name in accounts:
+        if not name or not _END_OF_LINE.isdisjoint(name):
+            yield Problem("", f"{path}.{name!r}", "no client can say this name", "it must not be empty, and be one line")
     for name in sorted({"anonymous", *anonymous.names} & accounts.keys() if anonymous.enabled else ()):
         yield Problem("", f"{path}.{name}", "this name logs in anonymously", "use the [anonymous] table")
 

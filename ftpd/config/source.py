@@ -72,14 +72,20 @@ class Source:
         """Read *file*.  Raises `ConfigError` where it cannot be read."""
         from ftpd.config.load import read_text  # with cattrs: not for `serve DIRECTORY`
 
-        path = os.path.abspath(file)
-        return cls(file, os.path.dirname(path), read_text(file), overrides)
+        text = read_text(file)  # first: no path is absolute in a directory that was removed
+        return cls(file, os.path.dirname(os.path.abspath(file)), text, overrides)
 
     def config(self) -> Config:
         """Return what it says.  Raises `ConfigError`, and `Unfit` as `Overrides.over`."""
         from ftpd.config.load import parse_config
 
         return self.overrides.over(parse_config(self.text, self.file, self.directory))
+
+    def common(self) -> Config:
+        """Return what a process needs of it that serves nobody, once another has found it good: see `load.parse_common`.  Raises as `config`."""
+        from ftpd.config.load import parse_common
+
+        return self.overrides.over(parse_common(self.text, self.file, self.directory))
 
     def as_message(self) -> dict[str, Any]:
         """Return it as what JSON can carry."""

@@ -65,7 +65,7 @@ async def _serve(session: Session, row: Command[Any], argument: bytes) -> Reply:
         if row.needs_data:
             demand_protection(session)
             session.demand_data()
-        text = decode_name(argument)
+        text = decode_name(argument) if argument else ""
         if session.device is not NO_DEVICE and row.needs_login and not row.is_secret:  # a password is what it is
             text = meant(session, text)
         return await row.run(session, row.takes(session, text))

@@ -211,7 +211,9 @@ class ControlChannel(Protocol):
     def is_backed_up(self) -> bool:
         return self._is_blocked
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, seconds: float) -> None:
+        if seconds:
+            await deferLater(self.factory.reactor, seconds)  # type: ignore[arg-type]  # spi.Reactor is an IReactorTime
         for _ in range(_TURNS_TO_READ):
             if not has_unread(self.transport):
                 return
@@ -318,7 +320,8 @@ class ControlChannel(Protocol):
                     self.factory.reactor.callLater(0, self._work)
         finally:
             self._is_working = False
-        self._pace_reading()
+        if self._is_paused or len(self._waiting) >= _MOST_WAITING:
+            self._pace_reading()
         if self.factory.door.quiet_seconds == 0:  # else the sweep sees to it
             self.heed_door(self.last_heard)
 

@@ -63,7 +63,7 @@ class Cover:
         except ConnectionError as error:
             self._fail(str(error))
             return b""
-        if layer.is_ended and layer.is_leaving:  # close_notify has come, or clear text without it (CCC)
+        if layer.is_leaving and layer.is_ended:  # close_notify has come, or clear text without it (CCC)
             self.close()
             self._channel.uncover()
         return data

@@ -32,6 +32,7 @@ from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
 from ftpd.ftp.data.announce import Announcement
 from ftpd.ftp.data.faults import DataFaults
 from ftpd.ftp.data.ports import DataPortFactory
+from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.devices import Devices
 from ftpd.ftp.hashes.digests import Digests
 from ftpd.ftp.hosts import Host
@@ -118,6 +119,7 @@ class FTPFactory(ServerFactory):
         self._given_ports = data_ports
         self.crews = crews or Crews(self.reactor)
         self.digests = digests or Digests(self.crews, self.settings.hashes)
+        self.handshakes = Deadlines(self.reactor, self.settings.timeouts.data_connect)  # of data connections
         self.listener = listener
         self.logs_commands = logs_commands
         if is_implicit and contexts is None:
@@ -339,6 +341,7 @@ class FTPFactory(ServerFactory):
 
     def _close_ports(self) -> None:
         """Give back the ports that are ours; given ones may serve other factories, and are their owner's to close."""
+        self.handshakes.close()
         if self._given_ports is None:
             self.data_ports.close()
 

@@ -50,8 +50,8 @@ class Channel(Protocol):
     def is_backed_up(self) -> bool:
         """Whether the client does not read what was sent so far: what need not be said had better not be."""
 
-    async def catch_up(self) -> None:
-        """Let what the client has said by now be heard; raise CancelledError where that cancels the command under way."""
+    async def catch_up(self, seconds: float) -> None:
+        """Let what the client has said *seconds* from now be heard; raise CancelledError where that cancels the command under way."""
 
     def close_after_reply(self) -> None:
         """End the connection once the reply under way is out."""

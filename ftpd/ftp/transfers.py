@@ -35,6 +35,9 @@ _log = Logger()
 
 _COMPLETE: Final = Reply(226, "Transfer complete.")
 _PLAIN: Final = Form(Representation.IMAGE, Structure.FILE, Mode.STREAM)
+_GRACE_SHARE: Final = 0.01  # of an upload's time: nobody notices
+_LEAST_GRACE_SECONDS: Final = 0.001  # what a reactor can wait; small files are not kept up
+_MOST_GRACE_SECONDS: Final = 0.05
 _AFTER_150: Final = frozenset(
     {425, 426, 451, 522, 551, 552}
 )  # the failures that RFC 959 5.4 and RFC 4217 10.2 have once a transfer was announced
@@ -44,11 +47,13 @@ async def send(session: Session, command: str, path: VirtualPath, file: Readable
     """Send *file* from the pending REST offset on, or the pending range of it; 226 when the peer's kernel has acknowledged the last byte."""
     size, form = file.info.size, form_of(session)
     start, end = _extent(session, form, size)
-    if start > size and not form.counts_wire:
+    is_plain = form is _PLAIN  # mostly, and the form need not be asked (tests/bench: retr)
+    skips_wire = not is_plain and form.counts_wire
+    if start > size and not skips_wire:
         raise BadOffset(path)
-    conversion = outgoing(form, start)
+    conversion = None if is_plain else outgoing(form, start)
     wanted = Wanted(
-        start=0 if form.counts_wire else start,
+        start=0 if skips_wire else start,
         end=end,
         conversion=conversion,
         stall_seconds=session.factory.settings.timeouts.stalled_transfer,
@@ -56,7 +61,7 @@ async def send(session: Session, command: str, path: VirtualPath, file: Readable
     )
     count = (size if end is None else min(end, size)) - start
     transfer = _begin(session, command, "download", path, count if conversion is None else None)
-    length = "" if form.is_text else f" ({size if end is None else count} bytes)"
+    length = "" if not is_plain and form.is_text else f" ({size if end is None else count} bytes)"
     words = f"Opening {session.representation.words} mode data connection for {path}{length}."
     result = await _move(
         session, transfer, words, lambda connection: choose_download(session.factory.crews, connection, file, wanted)
@@ -71,7 +76,8 @@ async def receive(session: Session, command: str, file: WritableFile, *, names_f
     """
     transfer = _begin(session, command, "upload", file.path, None)
     words = f"FILE: {file.path}" if names_file else f"Opening {session.representation.words} mode data connection for {file.path}."
-    conversion = incoming(form_of(session))
+    form = form_of(session)
+    conversion = None if form is _PLAIN else incoming(form)
     wanted = Wanted(
         start=file.start,
         ceiling=file.ceiling,
@@ -142,13 +148,11 @@ def _extent(session: Session, form: Form, size: int) -> tuple[int, int | None]:
 
 def _listing_conversion(session: Session) -> Conversion | None:
     """Return what makes the lines of a listing, which end in CRLF, what TYPE, STRU and MODE say; in TYPE I they are sent as in TYPE A."""
+    is_ebcdic = session.representation is Representation.EBCDIC
+    if not is_ebcdic and session.structure is Structure.FILE and session.mode is Mode.STREAM:
+        return None
     form = form_of(session)
-    if not form.is_ebcdic:
-        form = attrs.evolve(form, representation=Representation.IMAGE)
-        if not form.is_converted:
-            return None
-        form = attrs.evolve(form, representation=Representation.ASCII)
-    return outgoing(form, 0)
+    return outgoing(form if is_ebcdic else attrs.evolve(form, representation=Representation.ASCII), 0)
 
 
 def _with_bare_ends(source: Source) -> Source:
@@ -195,33 +199,47 @@ async def _move(session: Session, transfer: Transfer, words: str, choose: Callab
         return TransferResult(0, seconds, Outcome.PEER_FAULT, error)
     session.channel.after_reply(connection.close)  # a download's end is sent by its pump, and nobody waits for an upload's
     transfer.pump = choose(connection)
-    return await transfer.pump.start()
+    moving = transfer.pump.start()
+    return moving if isinstance(moving, TransferResult) else await moving
 
 
 async def _unless_aborted(session: Session, result: TransferResult) -> TransferResult:
-    """Let an ABOR that came before the end of the data count, though that was read first: half a file is not whole because its client gave up.
+    """Let an ABOR count that came before the end of the data, though that was read first: half a file is not whole because its client gave up.
 
-    Net::FTP and BSD's ftp close the data connection right behind their ABOR.  Whatever else cancels comes too late: the file is here.
+    Net::FTP and BSD's ftp close the data connection right behind their ABOR.  A client that is killed in the middle says nothing and ends both
+    connections: an unexpected end of the control connection is an ABOR too (RFC 959 4.1.1, QUIT).  Whatever else cancels comes too late:
+    the file is here.
     """
     transfer = session.transfer
     session.transfer = None  # what is answered beside a transfer waits now: a SIZE that was sent behind the data is of the new file
     try:
-        await session.channel.catch_up()
+        await session.channel.catch_up(_grace(result.seconds))
     except CancelledError:
-        if session.stop is Stop.ABORTED:
+        if _is_given_up(session):
             return attrs.evolve(result, outcome=Outcome.CANCELLED)
     finally:
         session.transfer = transfer
     return result
 
 
+def _is_given_up(session: Session) -> bool:
+    """Whether the client wants nothing to be made of what it has sent; devices that leave without QUIT leave so with a whole file, too."""
+    return session.stop is Stop.ABORTED or (session.stop is Stop.DISCONNECTED and not session.device.tolerates(Tolerance.NO_QUIT))
+
+
+def _grace(seconds: float) -> float:
+    """Return how long the end of the control connection may come behind that of the data, as a killed client's can, after so many of transfer."""
+    grace = seconds * _GRACE_SHARE
+    return 0.0 if grace < _LEAST_GRACE_SECONDS else min(grace, _MOST_GRACE_SECONDS)
+
+
 async def _settled(file: WritableFile, result: TransferResult) -> tuple[TransferResult, FileInfo | None]:
     """Publish a file that has arrived whole, and describe it, and free any other; what cannot be published is a fault of ours, whatever the store raises."""
     is_whole = result.outcome is Outcome.FINISHED
-    is_full = isinstance(result.error, NoSpace | OverQuota)  # then a kept part would leave no room for anybody
     try:
         if is_whole:
             return result, await file.commit()
+        is_full = isinstance(result.error, NoSpace | OverQuota)  # then a kept part would leave no room for anybody
         await file.abandon(keeps=not is_full)
     except CancelledError:
         raise

@@ -5,25 +5,26 @@ Apart because it is asked of the kernel, past the transport: two connections of 
 
 from __future__ import annotations
 
-import fcntl
-import termios
-from typing import Final
+import select
 
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 
 from ftpd.transfer.stream import Stream
 
 __all__ = ["has_unread"]
 
-_NOTHING: Final = bytes(4)  # an int of C
-
 
 def has_unread(transport: ITransport | None) -> bool:
-    """Whether bytes have arrived over *transport* that the reactor has not read; the end is none.  False for one that is closed, or no socket.
+    """Whether bytes, or the end, have arrived over *transport* that the reactor has not read.  False for one that is closed, or no socket.
 
-    By FIONREAD: to look at the bytes themselves costs an exception where there are none, as mostly (tests/bench: stor).
+    By poll(2): to look at the bytes themselves costs an exception where there are none, as mostly (tests/bench: stor).
     """
+    while isinstance(transport, ProtocolWrapper):  # an endpoint's TLS or PROXY header around the socket
+        transport = transport.transport
     if not isinstance(transport, Stream | Connection) or (descriptor := int(transport.fileno())) < 0:
         return False
-    return fcntl.ioctl(descriptor, termios.FIONREAD, _NOTHING) != _NOTHING
+    asked = select.poll()
+    asked.register(descriptor, select.POLLIN)
+    return bool(asked.poll(0))

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from ftpd.config.source import Overrides, Source
 from ftpd.processes.language import read_problem
 from ftpd.processes.operator import Refused
-from ftpd.processes.program import command, ending, environment
+from ftpd.processes.program import ending, started
 from ftpd.schema import ConfigError
 
 __all__ = ["ANSWER", "Finding", "examined"]
@@ -31,9 +31,10 @@ _MOST_SECONDS: Final = 120.0
 
 @attrs.frozen
 class Finding:
-    """A configuration that can be used: its text, as it was tried, and what an operator should know of it."""
+    """A configuration that can be used: its text, as it was tried, how many workers serve it, and what an operator should know of it."""
 
     source: Source
+    workers: int
     warnings: Sequence[str]
 
 
@@ -45,11 +46,7 @@ async def examined(reactor: Any, file: str, overrides: Overrides) -> Finding:
     """
     examination = _Examination(json.dumps({"file": file, "overrides": attrs.asdict(overrides)}).encode())
     try:
-        examination.process = reactor.spawnProcess(
-            examination,
-            *_program(),
-            childFDs={0: "w", 1: 1, 2: 2, ANSWER: "r"},
-        )
+        examination.process = started(reactor, examination, {0: "w", 1: 1, 2: 2, ANSWER: "r"}, "ftpd.processes.examiner")
     except OSError as error:
         raise Refused(f"The configuration cannot be examined: {error.strerror}.") from error
     try:
@@ -60,12 +57,7 @@ async def examined(reactor: Any, file: str, overrides: Overrides) -> Finding:
         ) from error
     if answer["problems"]:
         raise ConfigError(map(read_problem, answer["problems"]))
-    return Finding(Source.of_message(answer["source"]), answer["warnings"])
-
-
-def _program() -> tuple[str, list[str], dict[str, str]]:
-    words = command("ftpd.processes.examiner")
-    return words[0], words, environment()
+    return Finding(Source.of_message(answer["source"]), answer["workers"], answer["warnings"])
 
 
 class _Examination(ProcessProtocol):

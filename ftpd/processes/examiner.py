@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,9 +21,11 @@ from twisted.python.failure import Failure
 from ftpd.checking import inspected
 from ftpd.config.source import Overrides, Source
 from ftpd.config.tree import Config
+from ftpd.processes.count import worker_count
 from ftpd.processes.examination import ANSWER
 from ftpd.processes.language import written_problem
 from ftpd.processes.orphan import end_with_parent
+from ftpd.processes.program import leave_signals_to_parent
 from ftpd.reactor import chosen_reactor
 from ftpd.schema import ConfigError, Problem
 
@@ -35,8 +36,7 @@ def main() -> None:
     """Answer the one question."""
     end_with_parent(ANSWER)
     os.set_inheritable(ANSWER, False)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):  # sent to all of a service at once: they are the parent's
-        signal.signal(number, signal.SIG_IGN)
+    leave_signals_to_parent()
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     question = json.load(sys.stdin.buffer)  # whose end is the parent's, where it is gone
     answer = _examined(question["file"], Overrides.of_message(question["overrides"]))
@@ -48,10 +48,12 @@ def main() -> None:
 def _examined(file: str, overrides: Overrides) -> Mapping[str, Any]:
     try:
         source = Source.read(file, overrides)
-        problems, warnings = _inspected(source.config())
+        config = source.config()
+        problems, warnings = _inspected(config)
+        workers = 0 if problems else worker_count(config)
     except ConfigError as error:
-        return _answer(None, error.problems, ())
-    return _answer(source, [attrs.evolve(problem, file=problem.file or file) for problem in problems], warnings)
+        return _answer(None, 0, error.problems, ())
+    return _answer(source, workers, [attrs.evolve(problem, file=problem.file or file) for problem in problems], warnings)
 
 
 def _inspected(config: Config) -> tuple[list[Problem], list[str]]:
@@ -71,9 +73,10 @@ def _inspected(config: Config) -> tuple[list[Problem], list[str]]:
     return problems, warnings
 
 
-def _answer(source: Source | None, problems: Iterable[Problem], warnings: Iterable[str]) -> Mapping[str, Any]:
+def _answer(source: Source | None, workers: int, problems: Iterable[Problem], warnings: Iterable[str]) -> Mapping[str, Any]:
     return {
         "source": source and source.as_message(),
+        "workers": workers,
         "problems": [written_problem(problem) for problem in problems],
         "warnings": list(warnings),
     }

@@ -130,7 +130,7 @@ class Fleet(Service):
         )
         self._control = ControlSocket(self._reactor, self._directory.control, self, self._identity.group)
         self._control.open()
-        generation = self._start_generation(self._source, self._config, self._opened, PATIENCE)
+        generation = self._start_generation(self._source, self._config, worker_count(self._config), self._opened, PATIENCE)
         self._current = generation
         generation.ready.addCallbacks(self._serving, lambda failure: self._lost(failure.value))
 
@@ -282,9 +282,9 @@ class Fleet(Service):
         """Return a name for a process that no other has had, nor one of a parent before us."""
         return f"{os.getpid()}.{place}.{next(self._count)}"
 
-    def _start_generation(self, source: Source, config: Config, opened: Opened, patience: int) -> Generation:
+    def _start_generation(self, source: Source, config: Config, count: int, opened: Opened, patience: int) -> Generation:
         number = next(self._numbers)
-        generation = Generation(self, self._reactor, number, source, config, worker_count(config), opened, patience)
+        generation = Generation(self, self._reactor, number, source, config, count, opened, patience)
         self._generations.append(generation)
         generation.gone.addCallback(lambda _: self._generations.remove(generation))
         generation.start()
@@ -321,12 +321,12 @@ class Fleet(Service):
     # Reloading.
 
     async def _reload(self, old: Generation) -> None:
-        source = await self._examined()
-        config = source.config()
-        self._demand_fitting(config)
+        finding = await self._examined()
+        source, config = finding.source, finding.source.common()  # what of it is extensions' was read with their new code
+        self._demand_fitting(config, finding.workers)
         try:
-            opened = self._ports.claim(config, worker_count(config))
-            new = await self._started(source, config, opened)
+            opened = self._ports.claim(config, finding.workers)
+            new = await self._started(source, config, finding.workers, opened)
         except BaseException:
             self._ports.keep(self._opened)
             raise
@@ -352,8 +352,8 @@ class Fleet(Service):
                 pid=worker.pid,
             )
 
-    async def _started(self, source: Source, config: Config, opened: Opened) -> Generation:
-        new = self._start_generation(source, config, opened, _PATIENCE_OF_RELOAD)
+    async def _started(self, source: Source, config: Config, count: int, opened: Opened) -> Generation:
+        new = self._start_generation(source, config, count, opened, _PATIENCE_OF_RELOAD)
         try:
             await new.ready
             if self._is_stopping:
@@ -366,8 +366,8 @@ class Fleet(Service):
         self._logs = logs
         return new
 
-    async def _examined(self) -> Source:
-        """Return what the configuration file says now, after it was tried."""
+    async def _examined(self) -> Finding:
+        """Have what the configuration file says now tried, and return it."""
         self._examining = Deferred.fromCoroutine(examined(self._reactor, self._source.file, self._source.overrides))
         try:
             finding = await self._examining
@@ -377,10 +377,10 @@ class Fleet(Service):
             self._examining = None
         for warning in finding.warnings:
             self._log.warn("{warning}", warning=warning)
-        return finding.source
+        return finding
 
-    def _demand_fitting(self, config: Config) -> None:
-        """Raise `ConfigError` with everything that keeps *config* from taking the place of the one in use."""
+    def _demand_fitting(self, config: Config, workers: int) -> None:
+        """Raise `ConfigError` with everything that keeps *config*, which so many *workers* serve, from taking the place of the one in use."""
         problems = []
         for field in _FIXED:
             old, new = getattr(self._config.process, field), getattr(config.process, field)
@@ -388,7 +388,7 @@ class Fleet(Service):
                 problems.append(
                     Problem(self._source.file, f"process.{field}", f"changed from {old!r} to {new!r}", "this needs a restart")
                 )
-        if not problems and not worker_count(config):
+        if not problems and not workers:
             problems.append(Problem(self._source.file, "process.workers", "changed to none", "this needs a restart"))
         if problems:
             raise ConfigError(problems)

@@ -176,7 +176,9 @@ class Generation:
         self._balance.leave(slot)
         self._home.ended(worker)
         fields = {"worker": slot, "pid": worker.pid, "reason": how}
-        if worker.is_ending and not worker.was_killed:
+        if worker.is_ending and not (
+            worker.was_killed and worker.serves
+        ):  # who does not serve yet is killed to end, and loses nothing
             self._log.info("worker {worker} (process {pid}) has ended: {reason}", event="worker-ended", **fields)
         else:
             self._log.error("worker {worker} (process {pid}) died: {reason}", event="worker-died", **fields)

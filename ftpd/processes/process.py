@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ftpd.processes.channel import Message, connect
 from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
-from ftpd.processes.program import command, ending, environment
+from ftpd.processes.program import ending, started
 
 __all__ = ["Owner", "WorkerProcess"]
 
@@ -75,11 +75,10 @@ class WorkerProcess(ProcessProtocol):
         }
         ours, theirs = sockets.socketpair()
         with theirs:
-            files = {0: 0, 1: 1, 2: 2, CHANNEL: theirs.fileno(), BALANCE: memory.fileno()}
+            files: dict[int, int | str] = {0: 0, 1: 1, 2: 2, CHANNEL: theirs.fileno(), BALANCE: memory.fileno()}
             files |= {number: socket.fileno() for number, socket in enumerate(listening, FIRST_LISTENER)}
             try:
-                arguments = command("ftpd.processes.worker", str(order.slot))
-                self._process = reactor.spawnProcess(self, arguments[0], arguments, environment(), childFDs=files)
+                self._process = started(reactor, self, files, "ftpd.processes.worker", str(order.slot))
             except BaseException:
                 ours.close()
                 raise

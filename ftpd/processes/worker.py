@@ -21,12 +21,14 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import LogEvent, Logger, globalLogBeginner, globalLogPublisher
 
 from ftpd.config.tree import Config
+from ftpd.leaving import leave
 from ftpd.logs.targets import text_line
 from ftpd.processes.balance import Balance
 from ftpd.processes.channel import Message, connect, receive_first, send_last
 from ftpd.processes.order import BALANCE, CHANNEL, FIRST_LISTENER, Order
 from ftpd.processes.orphan import end_with_parent, outlive_parent
 from ftpd.processes.parts import with_own_ports
+from ftpd.processes.program import leave_signals_to_parent
 from ftpd.processes.reporter import Reporter
 from ftpd.reactor import chosen_reactor
 from ftpd.schema import ConfigError
@@ -202,9 +204,7 @@ class Worker:
 def main() -> None:
     """Serve as the first message on the channel says, until the parent wants no more, or is no more."""
     end_with_parent(CHANNEL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; what it means is for the parent to say
-    for number in (signal.SIGHUP, signal.SIGUSR1):  # sent to all of a service at once; those of the parent are passed on
-        signal.signal(number, signal.SIG_IGN)
+    leave_signals_to_parent()  # which passes on what they mean
     socket = _adopted(CHANNEL)
     try:
         order = Order.of_message(receive_first(socket))
@@ -224,6 +224,7 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     reactor.run(installSignalHandlers=False)
+    leave(0)
 
 
 def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:

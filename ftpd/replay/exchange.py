@@ -20,7 +20,9 @@ from ftpd.replay.recording import Transferred
 __all__ = ["Exchange"]
 
 _BLOCK: Final = bytes(range(256)) * 256  # 64 KiB; with every byte there is, line ends included
-_SPARE_BYTES: Final = 1024 * 1024  # that may come beyond twice what came when the trace was made
+_SPARE_BYTES: Final = (
+    1024 * 1024
+)  # that may come beyond twice what came when the trace was made, and that follow what was refused then
 _LATE: Final = "no end within its time"
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -31,6 +33,8 @@ class Exchange:
     def __init__(self, connect: Callable[[], sockets.socket], transferred: Transferred, most: int, seconds: float) -> None:
         self._connect = connect
         self._transferred = transferred
+        # What its server broke off a client would have ended in good order; how much more it had to say nobody knows.
+        self._ends_well = transferred.is_finished or transferred.is_refused
         self._most = most
         self._ends_at = time.monotonic() + seconds
         self._may_end = threading.Event()
@@ -65,13 +69,13 @@ class Exchange:
             self.fault = error.strerror or str(error)
 
     def _send(self, connection: sockets.socket) -> None:
-        size = min(self._transferred.size, self._most)
+        size = min(self._transferred.size + (_SPARE_BYTES if self._transferred.is_refused else 0), self._most)
         while self.moved < size:
             block = _BLOCK[: size - self.moved]
             self._limit(connection)
             connection.sendall(block)
             self.moved += len(block)
-        if self._transferred.is_finished:
+        if self._ends_well:
             _end(connection)
             return
         if not self._transferred.is_reset:
@@ -81,14 +85,14 @@ class Exchange:
     def _receive(self, connection: sockets.socket) -> None:
         """Count what comes: all of it, or, where the client broke off, as much as it had then."""
         transferred = self._transferred
-        most = min(self._most, 2 * transferred.size + _SPARE_BYTES if transferred.is_finished else transferred.size)
+        most = min(self._most, 2 * transferred.size + _SPARE_BYTES if self._ends_well else transferred.size)
         while self.moved <= most:
             self._limit(connection)
             data = connection.recv(len(_BLOCK))
             if not data:
                 return
             self.moved += len(data)
-        if transferred.is_finished:
+        if self._ends_well:
             self.fault = f"more than {most} bytes came"
         elif not transferred.is_reset:  # what is still to come is in the way of a reply, unless we close
             self._may_end.wait(max(0.0, self._ends_at - time.monotonic()))

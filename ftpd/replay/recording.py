@@ -35,13 +35,18 @@ class Answer:
 
 @attrs.frozen
 class Transferred:
-    """What moved over a data connection; `is_finished` says that it did so to the end."""
+    """What moved over a data connection.
+
+    `is_finished` says that it did so to the end, `is_reset` that the client broke it off by closing it, `is_refused` that the server did,
+    for a reason of its own: a full disk, a limit.
+    """
 
     direction: str
     size: int
     is_finished: bool
     is_reset: bool
     is_protected: bool
+    is_refused: bool = False
 
 
 @attrs.define
@@ -146,4 +151,11 @@ def _transferred(data: Mapping[str, Any]) -> Transferred:
     size, direction, outcome = data["bytes"], data["direction"], data["outcome"]
     if not isinstance(size, int) or size < 0 or direction not in _DIRECTIONS:
         raise ValueError("a transfer has a direction and a size")
-    return Transferred(direction, size, outcome == "finished", outcome == "peer-fault", data.get("tls") is True)
+    return Transferred(
+        direction,
+        size,
+        outcome == "finished",
+        outcome == "peer-fault",
+        data.get("tls") is True,
+        is_refused=outcome == "local-fault",
+    )

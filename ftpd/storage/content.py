@@ -6,6 +6,7 @@ Apart from the filesystems that open it: they have names, these have bytes.  Pub
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from types import TracebackType
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Content", "Entries", "Gathering", "OpenedContent"]
 
 _BATCH: Final = 256
+_STEP_BYTES: Final = 1024 * 1024  # of a decompressor's way to an offset: some milliseconds
+_TURN_SECONDS: Final = 0.05  # that such a way may keep a thread from others
 
 
 class _Opened:
@@ -71,7 +74,8 @@ class OpenedContent(_Opened):
     """A `spi.ReadableFile` of a binary file object that can seek: a member of an archive, a decompressor.
 
     *begin* opens it and *end* closes it.  They and all that comes between are called in *threads*, one call at a time.  What is wrong with
-    the content, *damage*, is `IntegrityLost`.
+    the content, *damage*, is `IntegrityLost`.  A decompressor comes to an offset through all that is before it: that takes turns with what
+    others want of the threads, and is given up by a cancel.
     """
 
     def __init__(
@@ -99,21 +103,23 @@ class OpenedContent(_Opened):
 
     async def read_at(self, offset: int, length: int) -> bytes:
         self._is_begun = True
-        return await self._threads.run(self._read, offset, length)
+        while (data := await self._threads.run(self._read, offset, length)) is None:
+            pass
+        return data
 
     async def close(self) -> None:
         if self._is_begun:
             await self._threads.run(self._close)
 
-    def _read(self, offset: int, length: int) -> bytes:
+    def _read(self, offset: int, length: int) -> bytes | None:
+        """Return what stands at *offset*; None: it is still on the way there."""
         with self._lock:
             if self._is_closed:  # cancelled before a thread was free for it
                 return b""
             try:
                 if self._file is None:
                     self._file = self._begin()
-                self._file.seek(offset)
-                return self._file.read(length)
+                return self._file.read(length) if _reaches(self._file, offset) else None
             except self._damage as error:
                 raise IntegrityLost(self._path, "The content is damaged") from error
 
@@ -123,6 +129,22 @@ class OpenedContent(_Opened):
             file, self._file = self._file, None
             if file is not None:
                 self._end(file)
+
+
+def _reaches(file: IO[bytes], offset: int) -> bool:
+    """Go to *offset*, or to the end where that comes first; False where it takes longer than a turn."""
+    here = file.tell()
+    if offset < here:
+        here = file.seek(0)
+    ends_at = time.monotonic() + _TURN_SECONDS
+    while here < offset:
+        if time.monotonic() > ends_at:
+            return False
+        wanted = min(offset, here + _STEP_BYTES)
+        here = file.seek(wanted)
+        if here < wanted:  # there is no more
+            return True
+    return True
 
 
 class Gathering:

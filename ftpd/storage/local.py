@@ -311,7 +311,7 @@ class LocalFilesystem:
     async def open_read(self, path: VirtualPath) -> LocalFile:
         """Open the published file: the kept part of a cut upload is there to be resumed, not to be read."""
         number, status, disk = await self._root.open(path, _close_first, open_regular, self._rules.encode(path))
-        return LocalFile(path, self._describe(path.name, status, None), number, self._root.lane(disk))
+        return LocalFile(path, self._describe(path.name, status, None), number, self._root.lane(disk), disk)
 
     async def open_write(
         self,

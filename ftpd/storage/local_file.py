@@ -25,10 +25,8 @@ def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, Disk | No
     number = view.open(raw, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         status = os.fstat(number)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectory
         if not stat.S_ISREG(status.st_mode):
-            raise Unsupported(None, "Not a regular file")
+            raise IsADirectory if stat.S_ISDIR(status.st_mode) else Unsupported(None, "Not a regular file")
         return number, status, view.disk(number)
     except BaseException:
         os.close(number)
@@ -38,8 +36,9 @@ def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, Disk | No
 class LocalFile:
     """A `spi.ReadableFile`.  Of a local disk, what is in the page cache is read on the reactor thread."""
 
-    def __init__(self, path: VirtualPath, info: FileInfo, number: int, lane: Lane) -> None:
+    def __init__(self, path: VirtualPath, info: FileInfo, number: int, lane: Lane, disk: Disk | None) -> None:
         self.info = info
+        self.disk = disk
         self._path = path
         self._lane = lane
         self._file = Descriptor(number, lane.dispose if info.size > LONG_BYTES else lane.dispose_small)

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
@@ -29,6 +30,7 @@ from ftpd.errors import (
     NoSpace,
     NotPermitted,
     Unsupported,
+    from_oserror,
 )
 from ftpd.paths import VirtualPath, decode_name
 from ftpd.storage import kernel, staging
@@ -50,8 +52,8 @@ __all__ = ["DEFAULT_FILE_MODE", "Draft", "LocalUpload", "UploadRules", "begin"]
 
 DEFAULT_FILE_MODE: Final = 0o666  # what open(2) is commonly given: the umask, or the directory's default ACL, takes away from it
 _MAX_NUMBER: Final = 10_000  # names that UNIQUE tries
-_TELLING: Final = ("st_dev", "st_ino", "st_mode", "st_uid", "st_gid", "st_ctime_ns")
-_ACL: Final = "system.posix_acl_access"
+_telling: Final = attrgetter("st_dev", "st_ino", "st_mode", "st_uid", "st_gid", "st_ctime_ns")
+_ACL: Final = b"system.posix_acl_access"
 _IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -81,6 +83,7 @@ class Draft(Protocol):
     number: int
     start: int
     disk: Disk | None  # None: it may hang
+    is_small: bool  # since its end: to close it frees little, whoever else has taken its name away
 
     def publish(self, *, is_inline: bool) -> os.stat_result:
         """Make it durable and give it its name; on an `OSError` or `FileTransferError` nothing is published.
@@ -103,6 +106,7 @@ class _Staged:
         self.number = number
         self.start = 0
         self.disk: Disk | None = None
+        self.is_small = False
         self.is_exclusive = False
         self.reserved: os.stat_result | None = None  # the empty file that holds a UNIQUE name
         self._heir_of: os.stat_result | None = None  # whose attributes it has, all of them
@@ -111,10 +115,10 @@ class _Staged:
         self._rules = rules
         self._kept = rules.kept(place.name)
 
-    def inherit(self, old: os.stat_result | None, extra_mode: int = 0) -> bool:
+    def inherit(self, old: os.stat_result | None, own: os.stat_result, extra_mode: int = 0) -> bool:
         """Take mode, owner, group and ACL from *old*, about to be replaced; a new file has those of a plain open, or the set mode.
 
-        Return whether anything was set.
+        *own* are those that it has.  Return whether anything was set.
         """
         if old is not None and _is_same(old, self._heir_of):
             return False
@@ -123,15 +127,15 @@ class _Staged:
                 return False
             os.fchmod(self.number, self._rules.file_mode | extra_mode)
             return True
-        own = os.fstat(self.number)
         if (old.st_uid, old.st_gid) != (own.st_uid, own.st_gid):
             _give(self.number, old.st_uid, old.st_gid)
         mode = stat.S_IMODE(old.st_mode) & 0o777 | extra_mode
         if mode != stat.S_IMODE(own.st_mode):
             os.fchmod(self.number, mode)
-        with suppress(OSError):  # no ACL there, no ACLs on this disk, or no /proc
-            acl = os.getxattr(b"/proc/self/fd/%d/%s" % (self._place.directory, self._place.name), _ACL, follow_symlinks=False)
-            os.setxattr(self.number, _ACL, acl)
+        with suppress(OSError):  # no ACLs on this disk, or no /proc
+            acl = kernel.attribute(self._place.directory, self._place.name, _ACL)
+            if acl is not None:
+                os.setxattr(self.number, _ACL, acl)
         self._heir_of = old if mode == stat.S_IMODE(old.st_mode) else None
         return True
 
@@ -144,7 +148,7 @@ class _Staged:
             useless = self._older_size()
             if is_inline:
                 _check_short(own.st_size, 0 if old is None else old.st_size, useless or 0)
-            if self.inherit(old):
+            if self.inherit(old, own):
                 own = os.fstat(self.number)
             self._rename(old)
         except Lengthy:
@@ -156,10 +160,12 @@ class _Staged:
             _sync_directory(self._place.directory)
         if self._kept is not None and useless is not None:
             staging.drop_unused(self._place.directory, self._kept)
+        self.is_small = own.st_size <= LONG_BYTES
         return own
 
     def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
         size = os.fstat(self.number).st_size
+        self.is_small = size <= LONG_BYTES
         if is_inline:
             _check_short(size, self._older_size() or 0)
         if not keeps or size == 0 or self._rules.cut_upload == "discard":
@@ -217,6 +223,7 @@ class _InPlace:
         self.number = number
         self.start = 0
         self.disk: Disk | None = None
+        self.is_small = False
         self._place = place
         self._rules = rules
         self._is_new = is_new
@@ -235,6 +242,7 @@ class _InPlace:
         now = self._place.stat()
         if now is None or not os.path.samestat(now, status):
             raise IntegrityLost(None, "The file was replaced or deleted while it was written to")
+        self.is_small = status.st_size <= LONG_BYTES
         return status
 
     def drop(self, *, is_inline: bool, keeps: bool = True) -> None:
@@ -256,7 +264,7 @@ class _InPlace:
 
 def _is_same(status: os.stat_result, earlier: os.stat_result | None) -> bool:
     """Whether both are of one file, of which nothing has changed in between: neither owner, mode nor ACL can without its ctime."""
-    return earlier is not None and all(getattr(status, name) == getattr(earlier, name) for name in _TELLING)
+    return earlier is not None and bool(_telling(status) == _telling(earlier))
 
 
 def begin(
@@ -329,12 +337,12 @@ def _open(view: View, path: VirtualPath, place: Place, mode: WriteMode, offset: 
 
 
 def _stage(path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
-    staged, number = staging.create(place.directory, DEFAULT_FILE_MODE)
+    staged, number, own = staging.create(place.directory, DEFAULT_FILE_MODE)
     draft = _Staged(path, place, staged, number, rules)
     draft.is_exclusive = is_exclusive
     try:
         # Now as well as at the end: nobody shall read a private file's next content meanwhile; but a part must stay ours to resume.
-        draft.inherit(old, 0o600)
+        draft.inherit(old, own, 0o600)
     except BaseException:
         draft.drop(is_inline=False)
         os.close(draft.number)
@@ -482,7 +490,10 @@ def _dispose(draft: Draft, lane: Lane, number: int) -> None:
     draft.close()
     if lane.is_local and not lane.is_quick:
         staging.unlock(number)  # it will be closed in a thread, and a kept part may be wanted at once
-    lane.dispose(number)
+    if draft.is_small:
+        lane.dispose_small(number)
+    else:
+        lane.dispose(number)
 
 
 class LocalUpload:
@@ -508,6 +519,10 @@ class LocalUpload:
     @property
     def start(self) -> int:
         return self._draft.start
+
+    @property
+    def disk(self) -> Disk | None:
+        return self._draft.disk
 
     @property
     def ceiling(self) -> int | None:
@@ -540,11 +555,18 @@ class LocalUpload:
     async def _end(self, function: _Ending[T]) -> T:
         self._is_ended = True
         try:
-            with errors_about(self.path):
-                if self._lane.is_quick:
-                    with suppress(Lengthy):
-                        return await self._lane.quick(partial(function, is_inline=True), holding=self._file)
-                threaded = partial(function, is_inline=False)
-                return await shielded(self._lane.blocking(_unlocking, self._draft.number, threaded, holding=self._file))
+            if self._lane.is_quick:
+                try:
+                    return await self._lane.quick(partial(function, is_inline=True), holding=self._file)
+                except Lengthy:
+                    pass
+            threaded = partial(function, is_inline=False)
+            return await shielded(self._lane.blocking(_unlocking, self._draft.number, threaded, holding=self._file))
+        except OSError as error:  # as `errors_about`, without its three calls (tests/bench: stor)
+            raise from_oserror(error, self.path) from error
+        except FileTransferError as error:
+            if error.path is None:
+                error.path = self.path
+            raise
         finally:
             self._file.close()

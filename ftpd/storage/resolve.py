@@ -22,6 +22,7 @@ O_PATH: Final = getattr(os, "O_PATH", os.O_RDONLY)  # elsewhere a directory must
 MAX_LINKS: Final = 40  # what Linux follows in one path
 _MAX_KERNEL_PATH: Final = 4095  # PATH_MAX without its NUL
 _DIRECTORY: Final = O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_WITHIN: Final = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
 
 
 class Crossing(Exception):
@@ -65,39 +66,35 @@ class KernelResolver:
             if not waits:
                 raise Uncached
             return self._walk.open(root, path, flags, follows_links=follows_links, stays=stays)
-        resolve = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
-        if not follows_links:
-            resolve |= kernel.RESOLVE_NO_SYMLINKS
-        number = kernel.openat2(root, path, flags, self._resolve(resolve, stays, waits))
-        self._check(-number, stays, waits)
+        resolve = _WITHIN if follows_links else _WITHIN | kernel.RESOLVE_NO_SYMLINKS
+        if stays:
+            resolve |= kernel.RESOLVE_NO_XDEV
+        number = kernel.openat2(root, path, flags, resolve if waits else resolve | self._cached)
+        if number < 0:
+            raise self._fault(-number, stays, waits)
         return number
 
     def look(self, directory: int, name: bytes, *, stays: bool = False, waits: bool = True) -> os.stat_result | None:
         if not stays and waits:
             return _look(directory, name)
         # Not stat(2): it cannot be told to stay, and asks whatever is mounted there.
-        number = kernel.openat2(directory, name, O_PATH | os.O_NOFOLLOW, self._resolve(0, stays, waits))
+        resolve = kernel.RESOLVE_NO_XDEV if stays else 0
+        number = kernel.openat2(directory, name, O_PATH | os.O_NOFOLLOW, resolve if waits else resolve | self._cached)
         if number == -errno.ENOENT:
             return None
-        self._check(-number, stays, waits)
+        if number < 0:
+            raise self._fault(-number, stays, waits)
         try:
             return os.fstat(number)
         finally:
             os.close(number)
 
-    def _resolve(self, resolve: int, stays: bool, waits: bool) -> int:
-        if stays:
-            resolve |= kernel.RESOLVE_NO_XDEV
-        return resolve if waits else resolve | self._cached
-
-    def _check(self, error: int, stays: bool, waits: bool) -> None:
-        if error <= 0:
-            return
+    def _fault(self, error: int, stays: bool, waits: bool) -> Exception:
         if error == errno.EXDEV and stays:
-            raise Crossing
+            return Crossing()
         if error == errno.EAGAIN and not waits and self._cached:
-            raise Uncached
-        raise OSError(error, os.strerror(error))
+            return Uncached()
+        return OSError(error, os.strerror(error))
 
 
 class WalkResolver:
@@ -269,7 +266,7 @@ def place(
     resolver: Resolver,
     root: int,
     path: bytes,
-    searched: Familiar,
+    searched: Familiar | None,
     *,
     follows_last: bool,
     follows_links: bool = True,
@@ -278,7 +275,7 @@ def place(
 ) -> Place:
     """Return where *path* is; with *follows_last*, where the link at its end leads, which need not exist.
 
-    *searched* are the directories whose blocks are in memory.  Raises `OSError` for the directories on the way, `IsADirectory` for a
+    *searched* are the directories whose blocks are in memory, None where all are.  Raises `OSError` for the directories on the way, `IsADirectory` for a
     link to the root, and what a `Resolver` does.
     """
     for _ in range(MAX_LINKS):
@@ -301,15 +298,15 @@ def place(
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
-def _seen(resolver: Resolver, found: Place, searched: Familiar, stays: bool, waits: bool) -> os.stat_result | None:
+def _seen(resolver: Resolver, found: Place, searched: Familiar | None, stays: bool, waits: bool) -> os.stat_result | None:
     try:
         seen = resolver.look(found.directory, found.name, stays=stays, waits=waits)
     except Uncached:
         # The kernel knows no such name, as of every new file; where the directory was searched lately, looking costs no disk.
         # It cannot be a mount point: the names of those are always in memory.
-        if not searched.knows(found.directory):
+        if searched is not None and not searched.knows(found.directory):
             raise
         return found.stat()
-    if waits and stays:
+    if searched is not None and waits and stays:
         searched.note(found.directory)
     return seen

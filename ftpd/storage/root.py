@@ -77,12 +77,15 @@ class View:
     disk unless that is None: then it goes anywhere, on threads for what may hang.
     """
 
-    __slots__ = ("_disk", "_ground", "_root", "is_inline", "links")
+    __slots__ = ("_disk", "_ground", "_root", "_searched", "_waits", "is_inline", "links")
 
     def __init__(self, root: Descriptor, ground: Ground, disk: Disk | None, *, is_inline: bool = False) -> None:
+        is_memory = disk is not None and disk.is_memory
         self._root = root
         self._ground = ground
         self._disk = disk
+        self._waits = is_memory or not is_inline  # where every name is in memory, nobody need ask whether this one is
+        self._searched = None if is_memory else ground.searched
         self.links = ground.links
         self.is_inline = is_inline
 
@@ -90,9 +93,7 @@ class View:
         """Open what *raw* leads to; the descriptor is the caller's."""
         follows, stays = self.links == "follow", self._disk is not None
         try:
-            return self._ground.resolver.open(
-                self._root.number, raw, flags, follows_links=follows, stays=stays, waits=not self.is_inline
-            )
+            return self._ground.resolver.open(self._root.number, raw, flags, follows_links=follows, stays=stays, waits=self._waits)
         except OSError as error:
             raise self._translated(error) from error
 
@@ -103,11 +104,11 @@ class View:
                 self._ground.resolver,
                 self._root.number,
                 raw,
-                self._ground.searched,
+                self._searched,
                 follows_last=follows_last,
                 follows_links=self.links == "follow",
                 stays=self._disk is not None,
-                waits=not self.is_inline,
+                waits=self._waits,
             )
         except OSError as error:
             raise self._translated(error) from error
@@ -127,11 +128,11 @@ class View:
                 self._ground.resolver,
                 self._root.number,
                 raw,
-                self._ground.searched,
+                self._searched,
                 follows_last=False,
                 follows_links=False,
                 stays=self._disk is not None,
-                waits=not self.is_inline,
+                waits=self._waits,
             )
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -163,17 +164,20 @@ class View:
 class Root:
     """A root for one session, on a *disk*, or None where it may hang; *slow* is the lane for whatever may hang, here or below."""
 
-    __slots__ = ("_disk", "_ground", "_inline", "_slow", "descriptor")
+    __slots__ = ("_disk", "_ground", "_inline", "_own", "_slow", "descriptor")
 
     def __init__(self, descriptor: Descriptor, ground: Ground, disk: Disk | None, slow: Lane) -> None:
         self.descriptor = descriptor
         self._ground = ground
         self._disk = disk
         self._slow = slow
+        self._own = slow if disk is None else ground.lane(disk)
         self._inline = View(descriptor, ground, disk, is_inline=True)
 
     def lane(self, disk: Disk | None) -> Lane:
         """Return the lane for an open file; see `View.disk`."""
+        if disk is self._disk:
+            return self._own
         return self._slow if disk is None else self._ground.lane(disk)
 
     def call(self, path: VirtualPath, function: Callable[[View, *Ts], T], *args: *Ts) -> Coroutine[Any, Any, T]:
@@ -185,7 +189,7 @@ class Root:
     ) -> T:
         """Like :meth:`call`; *discard* frees a result that comes when nobody waits for it any more."""
         disk = self._disk
-        with errors_about(path):
+        try:
             if disk is not None:
                 try:
                     if not disk.is_slow:
@@ -200,6 +204,12 @@ class Root:
                 except Crossing:
                     pass
             return await self._threaded(None, discard, function, *args)
+        except OSError as error:  # as `errors_about`, without its three calls (tests/bench: retr, stor)
+            raise from_oserror(error, path) from error
+        except FileTransferError as error:
+            if error.path is None:
+                error.path = path
+            raise
 
     def _threaded(
         self, disk: Disk | None, discard: Callable[[T], object] | None, function: Callable[[View, *Ts], T], *args: *Ts

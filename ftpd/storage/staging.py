@@ -27,14 +27,16 @@ _DEAD_SECONDS: Final = 3600.0  # an upload without a byte for so long, on a disk
 _MOST_TRIES: Final = 8  # sweeps that come at the wrong moment, one after the other: nobody will see the second
 
 
-def create(directory: int, mode: int) -> tuple[bytes, int]:
-    """Make a staging file and lock it; return its name and its descriptor.  *mode* is subject to the umask."""
+def create(directory: int, mode: int) -> tuple[bytes, int, os.stat_result]:
+    """Make a staging file and lock it; return its name, its descriptor and its status.  *mode* is subject to the umask."""
     for _ in range(_MOST_TRIES):
         name = staging_name()
         number = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
         try:
-            if lock(number) and not _is_swept(directory, name, number):
-                return name, number
+            if lock(number):
+                status = os.fstat(number)
+                if not _is_swept(directory, name, status):
+                    return name, number, status
         except BaseException:
             os.close(number)
             raise
@@ -42,9 +44,9 @@ def create(directory: int, mode: int) -> tuple[bytes, int]:
     raise Busy(None, "No file can be locked here")
 
 
-def _is_swept(directory: int, name: bytes, number: int) -> bool:
+def _is_swept(directory: int, name: bytes, status: os.stat_result) -> bool:
     """Whether the new file has lost its name.  There are FUSE file systems that count no links."""
-    return not os.fstat(number).st_nlink and size_of(directory, name) is None
+    return not status.st_nlink and size_of(directory, name) is None
 
 
 def lock(number: int) -> bool:

@@ -23,11 +23,12 @@ from weakref import WeakKeyDictionary
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import from_oserror
 from ftpd.paths import ROOT, VirtualPath
+from ftpd.spi import Pump
 from ftpd.testing.certificates import make_certificate
 from ftpd.transfer import crew
 from ftpd.transfer.crew import Crews
@@ -48,6 +49,7 @@ __all__ = [
     "every",
     "pattern",
     "private_reactor",
+    "started",
     "tls_context",
     "turn",
 ]
@@ -103,6 +105,12 @@ def turn(reactor: Any, at_most_seconds: float = 0.001) -> None:
     reactor.runUntilCurrent()
     due = reactor.timeout()
     reactor.doIteration(at_most_seconds if due is None else min(due, at_most_seconds))
+
+
+def started(pump: Pump) -> Deferred[TransferResult]:
+    """Start *pump*; its end, as a Deferred also where it has ended by then."""
+    result = pump.start()
+    return succeed(result) if isinstance(result, TransferResult) else result
 
 
 def drive(reactor: Any, awaited: Deferred[TransferResult], step: Callable[[], object] = lambda: None) -> TransferResult:

@@ -11,6 +11,7 @@ to be judged here.  With `line_kind = TLSLine` a kit runs over TLS.  For a pump 
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import socket as sockets
@@ -44,6 +45,7 @@ from ftpd.testing.lines import (
     every,
     pattern,
     private_reactor,
+    started,
     tls_context,
     turn,
 )
@@ -67,6 +69,7 @@ __all__ = [
     "every",
     "pattern",
     "private_reactor",
+    "started",
     "tls_context",
     "turn",
 ]
@@ -166,7 +169,7 @@ class _PumpContract:
 
     def started(self, reactor: Any, line: Line, file: DiskFile, **wanted: Any) -> Running:
         pump = self.make_pump(reactor, line.connection, file, Wanted(**{"stall_seconds": _PATIENCE_SECONDS} | wanted))
-        return Running(pump, pump.start())
+        return Running(pump, started(pump))
 
     def cancelled(self, reactor: Any, done: Deferred[TransferResult]) -> TransferResult:
         """Cancel and return the result, with the reactor clean of the transfer; a thread at work is waited for."""
@@ -262,6 +265,7 @@ class _PumpContract:
     def test_transfers_leave_no_descriptor(self, reactor: Any, os_path: Path) -> None:
         os_path.write_bytes(b"x" * 100)
         with sockets.create_server(("127.0.0.1", 0)) as listener:
+            gc.collect()  # sockets of earlier tests, in cycles
             before = descriptors()
             for _ in range(self.transfers):
                 with closing(type(self).line_kind(reactor, listener=listener)) as line, opened(os_path) as file:
@@ -517,7 +521,7 @@ class SenderContract(_PumpContract):
         os_path.write_bytes(pattern(4096))
         file = DiskFile(os_path)
         os.truncate(os_path, 0)
-        result = drive(reactor, self.make_pump(reactor, line.connection, file, Wanted()).start(), line.read)
+        result = drive(reactor, started(self.make_pump(reactor, line.connection, file, Wanted())), line.read)
         os.close(file.descriptor())
         assert (result.outcome, type(result.error), result.moved) == (Outcome.LOCAL_FAULT, IntegrityLost, 0)
 

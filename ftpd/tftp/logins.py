@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from twisted.cred.portal import Portal
+from twisted.logger import Logger
 
 from ftpd.interfaces import IAvatar
 from ftpd.login.credentials import AnonymousCredentials, VouchedCredentials
@@ -32,6 +33,8 @@ class Login:
 
     __slots__ = ("_logout", "account", "began", "client", "files")
 
+    _log = Logger()
+
     def __init__(self, client: _Client, avatar: Any, logout: Callable[[], object], began: float) -> None:
         assert IAvatar.providedBy(avatar)
         self.client = client
@@ -41,8 +44,11 @@ class Login:
         self._logout = logout
 
     def end(self) -> None:
-        """Log out; to be called once."""
-        self._logout()
+        """Log out; to be called once.  A portal's fault is logged and stops nobody."""
+        try:
+            self._logout()
+        except Exception:  # cancel-safe: nobody waits here
+            self._log.failure("logging {account} out failed", account=self.account.name)
 
 
 class Logins:

@@ -41,6 +41,7 @@ _SWEEP_SECONDS: Final = (
 )
 _QUIET_SECONDS: Final = 10.0  # between two complaints about requests beyond a limit
 _ANSWER_SECONDS: Final = 0.2  # between two answers to the same request; clients wait for a second and more
+_MOST_DALLYING: Final = 1024  # stored uploads: each keeps one of the 28,000 ports of Linux, for 255 s if its client says so
 _STOPPING: Final = "The server is shutting down."
 _OF_A_TRANSFER: Final = (bytes((0, DATA)), bytes((0, ACK)))  # what a datagram begins with whose sender believes in one
 
@@ -110,7 +111,7 @@ class TFTPServer:
         self._sweeping: DelayedCall | None = None
         self._emptying: list[Deferred[None]] = []
         self._turned_away = 0
-        self.dallies = True
+        self._has_time = True
         self._quiet_until = 0.0
 
     # Listening.
@@ -143,7 +144,7 @@ class TFTPServer:
         """
         self.door.drain(0, words)
         if quiet_seconds == 0:
-            self.dallies = False
+            self._has_time = False
             for exchange in list(self._exchanges.values()):
                 if isinstance(exchange, Exchange) and exchange.is_over:
                     exchange.close()
@@ -177,6 +178,10 @@ class TFTPServer:
         return self._emptied()
 
     # exchange.Home.
+
+    @property
+    def dallies(self) -> bool:
+        return self._has_time and len(self._exchanges) - self._visits.inside < _MOST_DALLYING
 
     def over(self, exchange: Exchange, key: Address) -> None:
         if self._exchanges.get(key) is exchange:

@@ -24,6 +24,8 @@ _CIPHERS: Final = ":".join(
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
     for signature in ("ECDSA", "RSA")
 )
+# Of TLS 1.3 the same in the same order: OpenSSL would put AES-256 first, with SHA-384, for 4 % more of a handshake and 3 % more of each byte.
+_CIPHERSUITES: Final = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 # After those, what scanners, cameras and Windows Server 2008 have.  No RC4, no export ciphers, nothing anonymous.
 _LEGACY_CIPHERS: Final = "ECDHE+AES:kRSA+AES:ECDHE+3DES:kRSA+3DES:!aNULL:@SECLEVEL=0"
 
@@ -47,8 +49,7 @@ class Parameters:
         """Set them on a new *context*, of either role; raises `SSL.Error` or `ValueError` where :meth:`problems` would have said why."""
         context.set_min_proto_version(SSL.TLS1_VERSION if self.old_devices else _VERSIONS[self.settings.minimum])
         context.set_cipher_list(self._ciphers().encode("ascii"))
-        if self.settings.ciphersuites:
-            context.set_tls13_ciphersuites(self.settings.ciphersuites.encode("ascii"))
+        context.set_tls13_ciphersuites((self.settings.ciphersuites or _CIPHERSUITES).encode("ascii"))
         if self.settings.groups:
             _set_groups(context, self.settings.groups)
         context.set_options(_OPTIONS)

@@ -65,7 +65,9 @@ class TLSSettings:
     certificates: tuple[CertificateSettings, ...] = setting((), help="The server's certificates; none: TLS is not offered.")
     minimum: str = setting("1.2", help="Oldest TLS version taken.", choices=("1.2", "1.3"))
     ciphers: str = setting("", help="OpenSSL cipher list for TLS 1.2; empty: forward secrecy and authenticated encryption only.")
-    ciphersuites: str = setting("", help="Cipher suites of TLS 1.3, separated by colons; empty: OpenSSL's own.")
+    ciphersuites: str = setting(
+        "", help="Cipher suites of TLS 1.3, separated by colons; empty: AES with 128 bits, with 256, then ChaCha20."
+    )
     groups: str = setting(
         "",
         help="Key exchange groups, separated by / in order of preference and by : where the client may choose; empty: OpenSSL's own, with a post-quantum hybrid where it has one.",

@@ -17,7 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple
 
 from twisted.internet.defer import Deferred
 
-from ftpd.disks import disk_of
+from ftpd.disks import Disk, disk_of
 from ftpd.errors import Unavailable
 from ftpd.spi import DelayedCall, Pace, Wanted
 from ftpd.transfer.crew import Crew, Crews
@@ -70,21 +70,22 @@ Ts = TypeVarTuple("Ts")
 
 
 class Carried(Course, Generic[C]):
-    """Move bytes between *connection* and the open file *descriptor* in steps.
+    """Move bytes between *connection* and the open file *descriptor* in steps; its *disk* is looked for where nobody tells it.
 
     A pump defines `step`, `complete` and `watch`, and may define `enter` and `leave`.  Neither the connection nor the file may be closed
     before the end is told: while a thread works on them, a cancel has to wait for the end of its step.  One that waits for a thread waits no more.
     """
 
-    def __init__(self, crews: Crews, connection: C, descriptor: int, wanted: Wanted) -> None:
+    def __init__(self, crews: Crews, connection: C, descriptor: int, wanted: Wanted, disk: Disk | None = None) -> None:
         super().__init__(crews.reactor, wanted)
         self._crews = crews
         self._connection = connection
         self._file = descriptor
-        self._disk = disk_of(descriptor)
+        self._disk = disk or disk_of(descriptor)
         self._offset: int = wanted.start
         self._budget = 0  # bytes that may move before anybody is asked again
         self._granted_by: Pace | None = None
+        self._is_watching = False  # the reactor has it
         self._is_away = False  # a thread has it
         self._is_done = False
         self._need = DONE
@@ -131,11 +132,18 @@ class Carried(Course, Generic[C]):
         self.go_on()
 
     def stop(self) -> None:
-        self._connection.ignore_writing()
-        self._connection.ignore_reading()
+        self.ignore()
         if self._timer is not None:
             self._timer.cancel()
-        self._return_budget()
+        if self._granted_by is not None:
+            self._return_budget()
+
+    def ignore(self) -> None:
+        """Have the reactor call nobody."""
+        if self._is_watching:
+            self._is_watching = False
+            self._connection.ignore_writing()
+            self._connection.ignore_reading()
 
     def spend(self, count: int) -> None:
         """*count* bytes of what was granted are under way."""
@@ -155,8 +163,17 @@ class Carried(Course, Generic[C]):
     def go_on(self) -> None:
         """Make a step on the reactor thread, and see to the next."""
         # A connection that is closed calls whoever watched it, for reading and for writing: the first call may have been the last step.
-        if self.is_running and not (self._is_away or self.is_held or self._is_done):
-            self.judged(self._step_here)
+        if not self._is_running or self._is_away or self._timer is not None or self._is_done:
+            return
+        try:
+            if self._disk.is_slow:
+                self.hand_over()
+            elif self._may_move():
+                self._act(self.step(min(INLINE_BYTES, self._budget)))
+        except Ended as end:
+            self.end_as(end)
+        except Exception as error:
+            self.end_local_fault(error)
 
     def judged(self, function: Callable[[], None]) -> None:
         """Call *function*; whatever it raises is the transfer's end."""
@@ -177,8 +194,7 @@ class Carried(Course, Generic[C]):
         """Have a thread go on, once its pace allows it."""
         if not self._may_move():
             return
-        self._connection.ignore_writing()
-        self._connection.ignore_reading()
+        self.ignore()
         self._is_away = True
         try:
             self._crews.of(self._disk).take(self)
@@ -239,12 +255,6 @@ class Carried(Course, Generic[C]):
         poll.register(self._connection.fileno(), need)
         return bool(poll.poll(_PATIENCE_MS))
 
-    def _step_here(self) -> None:
-        if self._disk.is_slow:
-            self.hand_over()
-        elif self._may_move():
-            self._act(self.step(min(INLINE_BYTES, self._budget)))
-
     def _act(self, need: int) -> None:
         if need == DONE:
             self._is_done = True
@@ -253,6 +263,7 @@ class Carried(Course, Generic[C]):
             self.hand_over()
         else:
             self._return_budget()
+            self._is_watching = True
             self.watch(need)
 
     def _return_budget(self) -> None:
@@ -268,8 +279,7 @@ class Carried(Course, Generic[C]):
         if self._budget > 0:
             return True
         assert self._pace is not None
-        self._connection.ignore_writing()
-        self._connection.ignore_reading()
+        self.ignore()
         self._timer = self._reactor.callLater(self._pace.pause(), self._resume)
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpd.disks import Disk
 from ftpd.spi import DataConnection, Pump, ReadableFile, Wanted, WritableFile
 from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.crew import Crews
@@ -21,7 +22,7 @@ def choose_download(crews: Crews, connection: DataConnection, file: ReadableFile
     if descriptor is not None and wanted.conversion is None:
         end = file.info.size if wanted.end is None else min(wanted.end, file.info.size)
         if isinstance(connection, SocketConnection):
-            return SendFile(crews, connection, descriptor, end, wanted)
+            return SendFile(crews, connection, descriptor, end, wanted, _disk(file))
         if isinstance(connection, TLSConnection):
             return SendProtected(crews, connection, descriptor, end, wanted)
     source = pieces_of(file, wanted.start, wanted.end)
@@ -35,7 +36,13 @@ def choose_upload(crews: Crews, connection: DataConnection, file: WritableFile, 
     descriptor = file.descriptor()
     if descriptor is not None and wanted.conversion is None:
         if isinstance(connection, SocketConnection):
-            return Receive(crews, connection, descriptor, wanted)
+            return Receive(crews, connection, descriptor, wanted, _disk(file))
         if isinstance(connection, TLSConnection):
             return ReceiveProtected(crews, connection, descriptor, wanted)
     return CopyIn(crews.reactor, connection, file, wanted, crews.compute)
+
+
+def _disk(file: ReadableFile | WritableFile) -> Disk | None:
+    """Return the disk of *file*, where its store tells that: to ask for it is a system call (tests/bench: retr, stor)."""
+    disk: Disk | None = getattr(file, "disk", None)
+    return disk

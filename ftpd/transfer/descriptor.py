@@ -142,9 +142,12 @@ class SocketConnection:
 
         What is left unread makes `close` a reset, which on some systems destroys what the peer has not read yet.
         """
+        socket = self._socket
+        if socket is None:
+            raise _closed()
         while self._dropped_bytes < _MOST_DROPPED:
             try:
-                count = self.receive_into(_dropped)
+                count = socket.recv_into(_dropped)
             except BlockingIOError:
                 return True
             if not count:
@@ -187,8 +190,10 @@ class SocketConnection:
         if self._is_writing:
             self.ignore_writing()
         if self._is_shut:
-            with suppress(OSError):  # a reset: there is nothing to drop
+            try:
                 self.drop_input()
+            except OSError:  # a reset: there is nothing to drop any more
+                self._dropped_bytes = _MOST_DROPPED
         self._socket = None
         socket.close()
         writable()

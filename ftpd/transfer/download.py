@@ -10,6 +10,7 @@ import os
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import INLINE_BYTES, C, Carried, Ended
@@ -22,8 +23,8 @@ __all__ = ["Download", "shrunk"]
 class Download(Carried[C]):
     """Send *descriptor* from `wanted.start` to its size *end*, which the client was promised: a file that shrinks is a fault."""
 
-    def __init__(self, crews: Crews, connection: C, descriptor: int, end: int, wanted: Wanted) -> None:
-        super().__init__(crews, connection, descriptor, wanted)
+    def __init__(self, crews: Crews, connection: C, descriptor: int, end: int, wanted: Wanted, disk: Disk | None = None) -> None:
+        super().__init__(crews, connection, descriptor, wanted, disk)
         self._end_offset = end
         self._has_lent_pages = False  # of the file, to the socket
         self._finishing: Deferred[None] | None = None
@@ -56,8 +57,7 @@ class Download(Carried[C]):
             os.posix_fadvise(self._file, self._offset, self.left, os.POSIX_FADV_SEQUENTIAL)  # twice the read-ahead
 
     def complete(self) -> None:
-        self._connection.ignore_writing()
-        self._connection.ignore_reading()
+        self.ignore()
         self._finishing = self._connection.finish()
         self._finishing.addCallbacks(self._delivered, self._undelivered)
 

@@ -50,19 +50,25 @@ class Course(ABC):
         self._stall_seconds = wanted.stall_seconds
         self._pace = wanted.pace
         self._started_at: float | None = None
+        self._is_running = False
+        self._result: TransferResult | None = None
         self._done: Deferred[TransferResult] | None = None
         self._stall_timer: DelayedCall | None = None
         self._last_progress = 0
         self._quiet_checks = 0
 
-    def start(self) -> Deferred[TransferResult]:
+    def start(self) -> TransferResult | Deferred[TransferResult]:
+        """See `spi.Pump`.  No Deferred for what is over at once, as most small files are (tests/bench: retr)."""
         assert self._started_at is None, "a pump starts once"
         self._started_at = self._reactor.seconds()
-        done = self._done = _Done(self.end_cancelled)
+        self._is_running = True
         self.begin()
-        if self.is_running and self._stall_seconds:
+        if self._result is not None:
+            return self._result
+        self._done = _Done(self.end_cancelled)
+        if self._stall_seconds:
             self._watch_for_stall()
-        return done
+        return self._done
 
     def hold_to(self, pace: Pace) -> None:
         if self._pace is None:
@@ -104,7 +110,7 @@ class Course(ABC):
 
     @property
     def is_running(self) -> bool:
-        return self._done is not None
+        return self._is_running
 
     def _watch_for_stall(self) -> None:
         self._stall_timer = self._reactor.callLater(self._stall_seconds / _CHECKS_PER_STALL, self._check_stall)
@@ -121,12 +127,15 @@ class Course(ABC):
             self._watch_for_stall()
 
     def _end(self, outcome: Outcome, error: Exception | None) -> None:
-        done, self._done = self._done, None
-        if done is None:
+        if not self._is_running:
             return
+        self._is_running = False
         timer, self._stall_timer = self._stall_timer, None
         if timer is not None:
             timer.cancel()
         self.stop()
         seconds = self._reactor.seconds() - (self._started_at or 0.0)
-        done.callback(TransferResult(self.moved, seconds, outcome, error))
+        self._result = TransferResult(self.moved, seconds, outcome, error)
+        done, self._done = self._done, None
+        if done is not None:
+            done.callback(self._result)

@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from typing import Final
 
+from ftpd.disks import Disk
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import AGAIN, DONE, READABLE, Ended
 from ftpd.transfer.crew import Crews
@@ -27,8 +28,10 @@ _NO_SPLICE: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 class Receive(Upload[SocketConnection]):
     """See `Upload`."""
 
-    def __init__(self, crews: Crews, connection: SocketConnection, descriptor: int, wanted: Wanted) -> None:
-        super().__init__(crews, connection, descriptor, wanted)
+    def __init__(
+        self, crews: Crews, connection: SocketConnection, descriptor: int, wanted: Wanted, disk: Disk | None = None
+    ) -> None:
+        super().__init__(crews, connection, descriptor, wanted, disk)
         self._is_refused = not hasattr(os, "splice")  # Linux
 
     def watch(self, need: int) -> None:
@@ -41,8 +44,9 @@ class Receive(Upload[SocketConnection]):
         return self._copy(most)
 
     def _copy(self, most: int) -> int:
+        buffer = scratch.wire[:most]
         try:
-            count = self._connection.receive_into(scratch.wire[:most])
+            count = self._connection.receive_into(buffer)
         except BlockingIOError:
             return READABLE
         except OSError as error:
@@ -50,7 +54,7 @@ class Receive(Upload[SocketConnection]):
         if not count:
             return DONE
         self.check_ceiling(count)
-        self.write(scratch.wire[:count])
+        self.write(buffer[:count])
         if count == most:
             return AGAIN
         if self.moved == count:

@@ -66,6 +66,7 @@ class TLSConnection:
         "_done",
         "_dropped_bytes",
         "_is_at_end",
+        "_is_shut",
         "_keeps_tickets_back",
         "_marks",
         "_plain_end",
@@ -104,6 +105,7 @@ class TLSConnection:
         self._room: memoryview | None = None  # wire: what a large piece becomes
         self._tickets = b""  # wire that may wait for more
         self._is_at_end = False
+        self._is_shut = False  # our sending side
         self._cut: OSError | None = None  # what sending met while receiving went on
         self._dropped_bytes = 0
         self._step: Callable[[], Any] | None = None
@@ -147,8 +149,8 @@ class TLSConnection:
         The peer's end is a courtesy (RFC 8446 6.1 demands none), and clients that want to hear 226 first send none; that its kernel
         has acknowledged every byte is what counts, as in clear, and takes as long as the caller allows.
         """
-        done: Deferred[None] = self._begin(self._say_end)
-        return done.addCallback(lambda _: self._hear_end()).addCallback(lambda _: self._deliver())
+        done: Deferred[None] = self._begin(self._finish)
+        return done.addCallback(self._deliver)
 
     def unacknowledged(self) -> int:
         """Bytes of clear text that the peer's kernel has not acknowledged; in a record under way in proportion."""
@@ -290,13 +292,20 @@ class TLSConnection:
         self._tunnel.say_end()
         self._send_some = self._send_held
 
-    def _say_end(self) -> Any:
-        self._end()
-        if not self.flush():
-            self.hear()
-            return _LISTENING
-        self._socket().shutdown(sockets.SHUT_WR)
-        return None
+    def _finish(self) -> Any:
+        if not self._is_shut:
+            self._end()
+            if not self.flush():
+                self.hear()
+                return _LISTENING
+            self._socket().shutdown(sockets.SHUT_WR)
+            self._is_shut = True
+        self.hear()
+        if not self.is_listening:
+            return None
+        if self._timer is None:
+            self._timer = self._reactor.callLater(_FAREWELL_SECONDS, self._succeed, None)
+        return _LISTENING
 
     def _send_held(self, data: memoryview) -> int:
         # Not `send_last`, which lets a small piece go by itself, to be acknowledged soon: here the peer's close_notify does that.
@@ -308,17 +317,7 @@ class TLSConnection:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the data connection is closed")
         return socket
 
-    def _hear_end(self) -> Deferred[None]:
-        done: Deferred[None] = self._begin(self._await_end)
-        if not done.called:
-            self._timer = self._reactor.callLater(_FAREWELL_SECONDS, self._succeed, None)
-        return done
-
-    def _await_end(self) -> Any:
-        self.hear()
-        return _LISTENING if self.is_listening else None
-
-    def _deliver(self) -> Deferred[None] | None:
+    def _deliver(self, _: None) -> Deferred[None] | None:
         if self._below.unacknowledged() == 0:
             return None
         return Delivery(self._reactor, self._below, may_say_more=not self._is_at_end).done

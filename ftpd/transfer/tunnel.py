@@ -7,21 +7,21 @@ OpenSSL works on memory here and never waits: what it wants sent is in `outgoing
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from OpenSSL import SSL
 
+from ftpd.transfer.openssl import group_name, is_resumed, put_in, read_into, shake_hands, take_out, write
+from ftpd.transfer.scratch import scratch
 from ftpd.values import TLSFacts
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from cryptography.x509 import Certificate
 
-__all__ = ["HandshakeFailed", "Notes", "Truncated", "Tunnel", "TunnelBroken", "can_tell_resumption"]
+__all__ = ["HandshakeFailed", "Notes", "Truncated", "Tunnel", "TunnelBroken"]
 
 PIECE_BYTES: Final = 256 * 1024  # clear text in one call; tests/bench: bigger gains nothing and holds the reactor for longer
-_RECORD_BYTES: Final = 16 * 1024  # SSL_read gives one record at most (RFC 8446 5.1)
 _HEADER_BYTES: Final = 5
 WIRE_BYTES: Final = PIECE_BYTES + 8 * 1024  # a piece as records, each with header, tag and padding
 _SHOWN_BYTES: Final = 12  # of what somebody says who does not speak TLS
@@ -86,11 +86,6 @@ class Notes:
         self.refusal = ""
 
 
-def can_tell_resumption() -> bool:
-    """Whether OpenSSL as installed lets us ask if a session was resumed; pyOpenSSL has no public name for it."""
-    return _session_reused is not None
-
-
 class Tunnel:
     """TLS made from *context*, of OpenSSL or of a control session, by the side that accepts unless *is_server* is false.
 
@@ -109,7 +104,6 @@ class Tunnel:
         "_opening",
         "_peer",
         "_plain",
-        "_size",
         "_unread",
         "is_ended_by_peer",
         "is_established",
@@ -127,14 +121,11 @@ class Tunnel:
         self._opening = b""
         self._header = b""  # as much of the next record's as has come
         self._missing = 0  # bytes of the record that has begun
-        self._unread = (
-            0  # records that OpenSSL may not have read yet, at most: to ask it for nothing costs 5 us (tests/bench: tls_login)
-        )
+        self._unread = 0  # records that OpenSSL may not have read yet, at most; where there are none, nobody asks it
         self._has_spoken = False  # since `outgoing`: OpenSSL may have something for the network
-        self._size = 0  # clear text in `outgoing`
         self._plain = b""  # what `feed_records` has found in front of the end
         self._is_end_said = False
-        self._broken: TunnelBroken | None = None
+        self._broken: TunnelBroken | None = None  # what stands in the way for good; that it is closed, at the latest
         self._facts: TLSFacts | None = None
         self._connection: Any = SSL.Connection(context, None) if isinstance(context, SSL.Context) else context.connect()
         self._connection.set_app_data(self.notes)
@@ -151,7 +142,7 @@ class Tunnel:
         if len(self._opening) < _SHOWN_BYTES:
             self._opening += bytes(view[: _SHOWN_BYTES - len(self._opening)])
         self._follow_records(view)
-        self._take(view)
+        put_in(self._open(), view)
 
     def feed_records(self, wire: ReadableBuffer) -> bytes:
         """Take bytes from the network up to the other side's end; return what stands behind it, which is not TLS any more (CCC)."""
@@ -159,39 +150,29 @@ class Tunnel:
         if not self.is_established:
             self.feed(view)
             return b""
-        plain = [self._plain]
+        plain, self._plain = [self._plain], b""
         while view and not self.is_ended_by_peer:
             size = self._until_boundary(view)
             self.feed(view[:size])
             view = view[size:]
-            plain.append(self._decrypt(PIECE_BYTES))
+            plain.append(self.decrypt())
         self._plain = b"".join(plain)
         return bytes(view)
 
     def outgoing(self) -> bytes:
         """Return all that is to be sent to the network, `b""` where there is nothing."""
-        if self._connection is None or not self._has_spoken:
+        if not self._has_spoken:
             return b""
-        pieces = []
-        # Room for all at once, since an allocation of 256 KiB costs more than most replies.
-        size = min(_RECORD_BYTES + self._size + (self._size >> 5), WIRE_BYTES)
-        self._has_spoken, self._size = False, 0
-        try:
-            while True:
-                pieces.append(self._connection.bio_read(size))
-                if len(pieces[-1]) < size:
-                    break
-        except SSL.WantReadError:
-            pass
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        room = scratch.wire
+        wire = bytes(room[: self.outgoing_into(room)])
+        return wire + self.outgoing() if self._has_spoken else wire
 
     def outgoing_into(self, room: memoryview) -> int:
         """Put what is to be sent to the network into *room*, and return how many bytes that is; what does not fit stays in `outgoing`."""
-        if self._connection is None or not self._has_spoken:
+        if not self._has_spoken:
             return 0
-        count = _take_out(self._connection, room)
-        if count < len(room):
-            self._has_spoken, self._size = False, 0
+        count = 0 if self._connection is None else take_out(self._connection, room)
+        self._has_spoken = count == len(room)
         return count
 
     @property
@@ -216,15 +197,12 @@ class Tunnel:
             return False
         self._has_spoken = True
         try:
-            self._open().do_handshake()
-        except SSL.WantReadError:
-            return False
+            self.is_established = shake_hands(self._connection)
         except Exception as error:  # SSL.Error, or whatever a callback of the context has raised
             self._broken = HandshakeFailed(self._why(error))
             raise self._broken from None
-        self.is_established = True
-        self.is_resumed = _session_reused is not None and bool(_session_reused(self._connection._ssl))
-        return True
+        self.is_resumed = self.is_established and is_resumed(self._connection)
+        return self.is_established
 
     @property
     def has_only_tickets_left(self) -> bool:
@@ -239,7 +217,7 @@ class Tunnel:
             self._facts = TLSFacts(
                 version=connection.get_protocol_version_name(),
                 cipher=connection.get_cipher_name() or "",
-                group=_group_name(connection),
+                group=group_name(connection),
                 is_resumed=self.is_resumed,
                 server_name=name.decode("ascii", "backslashreplace").lower(),
             )
@@ -254,14 +232,11 @@ class Tunnel:
 
     def encrypt(self, data: ReadableBuffer) -> None:
         """Put *data*, 256 KiB at most, into `outgoing`."""
-        view = memoryview(data).cast("B")
         if self._broken is not None:
             raise self._broken
         self._has_spoken = True
-        self._size += len(view)
         try:
-            while view:
-                view = view[self._open().send(view) :]
+            write(self._connection, memoryview(data).cast("B"))
         except SSL.Error as error:
             raise self._break(error) from None
 
@@ -270,28 +245,18 @@ class Tunnel:
         if self._plain:
             plain, self._plain = self._plain[:most], self._plain[most:]
             return plain
-        return self._decrypt(most)
+        room = scratch.plain[:most]
+        return bytes(room[: self.decrypt_into(room)])
 
     def decrypt_into(self, buffer: memoryview) -> int:
-        """Fill *buffer* with what the other side said; return how many bytes that is, 0 as `decrypt` returns `b""`.
-
-        A third of an upload's time in Python is spent on copies that OpenSSL's own call does not need: it is used where it can be reached.
-        """
+        """Fill *buffer* with what the other side said; return how many bytes that is, 0 as `decrypt` returns `b""`."""
         if self._broken is not None:
             raise self._broken
-        connection, filled, size = self._open(), 0, len(buffer)
-        try:
-            while filled < size and self._unread:
-                filled += _read_into(connection, buffer[filled:])
-                self._unread -= filled < size  # else there may be more of this record
-        except SSL.WantReadError:
-            self._has_heard_all()
-        except SSL.ZeroReturnError:
-            self._has_spoken = self.is_ended_by_peer = True
-        except SSL.Error as error:
-            broken = self._break(error)  # see `_decrypt`
-            if not filled:
-                raise broken from None
+        if not self._unread:
+            return 0
+        filled, self._unread, error = read_into(self._connection, buffer, self._unread)
+        if error is not None:
+            self._heed(error, filled)
         return filled
 
     # The end.
@@ -302,7 +267,7 @@ class Tunnel:
             return
         self._is_end_said = self._has_spoken = True
         try:
-            self._open().shutdown()
+            self._connection.shutdown()
         except SSL.Error as error:
             raise self._break(error) from None
 
@@ -326,36 +291,18 @@ class Tunnel:
             raise self._broken or TunnelBroken("the TLS connection is closed")
         return self._connection
 
-    def _take(self, view: memoryview) -> None:
-        while view:
-            view = view[self._open().bio_write(view) :]
-
-    def _decrypt(self, most: int) -> bytes:
-        if self._broken is not None:
-            raise self._broken
-        pieces: list[bytes] = []
-        read = self._open().recv
-        try:
-            while most > 0 and self._unread:
-                piece = read(min(most, _RECORD_BYTES))
-                pieces.append(piece)
-                most -= len(piece)
-                self._unread -= most > 0  # else there may be more of this record
-        except SSL.WantReadError:
-            self._has_heard_all()
-        except SSL.ZeroReturnError:
-            self._has_spoken = self.is_ended_by_peer = True
-        except SSL.Error as error:
+    def _heed(self, error: SSL.Error, filled: int) -> None:
+        """See to what OpenSSL says in the place of more clear text, behind *filled* bytes of it."""
+        self._has_spoken = True  # it may have met something of TLS's own that it answers
+        if isinstance(error, SSL.WantReadError):
+            self._unread = int(self.is_within_record)
+        elif isinstance(error, SSL.ZeroReturnError):
+            self.is_ended_by_peer = True
+        else:
             # Kept: OpenSSL would call what follows a fatal alert an end.  What came before it is good.
             broken = self._break(error)
-            if not pieces:
+            if not filled:
                 raise broken from None
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _has_heard_all(self) -> None:
-        """OpenSSL waits for more, and may have met something of TLS's own that it answers."""
-        self._unread = int(self.is_within_record)
-        self._has_spoken = True
 
     def _break(self, error: SSL.Error) -> TunnelBroken:
         self._has_spoken = True  # the alert
@@ -402,53 +349,3 @@ def _reason(error: Exception) -> str:
         return str(error) or type(error).__name__
     reasons = [reason for library, _, reason in stack if library == "SSL routines"] or [stack[0][2]]
     return str(reasons[0] or "unknown error")
-
-
-def _group_name(connection: Any) -> str:
-    """Return the group of the key exchange, "" where the library is too old to say, or there was none."""
-    ask = getattr(connection, "get_group_name", None)
-    try:
-        return (ask() or "") if ask else ""
-    except NotImplementedError:
-        return ""
-
-
-# The one private name: SSL_session_reused has been in `cryptography` for years, and in no public API of pyOpenSSL.
-_session_reused: Final[Any] = getattr(getattr(SSL, "_lib", None), "SSL_session_reused", None)
-
-
-def _read_publicly(connection: Any, buffer: memoryview) -> int:
-    count: int = connection.recv_into(buffer)
-    return count
-
-
-def _read_rawly(connection: Any, buffer: memoryview) -> int:
-    """`Connection.recv_into`, without the allocation and the copy between."""
-    count: int = _ssl_read(connection._ssl, _from_buffer(buffer), len(buffer))
-    if count <= 0:
-        connection._raise_ssl_error(connection._ssl, count)
-    return count
-
-
-def _take_out_publicly(connection: Any, room: memoryview) -> int:
-    try:
-        wire = connection.bio_read(len(room))
-    except SSL.WantReadError:
-        return 0
-    room[: len(wire)] = wire
-    return len(wire)
-
-
-def _take_out_rawly(connection: Any, room: memoryview) -> int:
-    """`Connection.bio_read`, without two allocations and two copies."""
-    count: int = _bio_read(connection._from_ssl, _from_buffer(room), len(room))
-    return max(count, 0)
-
-
-_ssl_read: Final[Any] = getattr(getattr(SSL, "_lib", None), "SSL_read", None)
-_from_buffer: Final[Any] = getattr(getattr(SSL, "_ffi", None), "from_buffer", None)
-_can_read_rawly: Final = _ssl_read is not None and _from_buffer is not None and hasattr(SSL.Connection, "_raise_ssl_error")
-_read_into: Final[Callable[[Any, memoryview], int]] = _read_rawly if _can_read_rawly else _read_publicly
-_bio_read: Final[Any] = getattr(getattr(SSL, "_lib", None), "BIO_read", None)
-_can_take_out_rawly: Final = _bio_read is not None and _from_buffer is not None
-_take_out: Final[Callable[[Any, memoryview], int]] = _take_out_rawly if _can_take_out_rawly else _take_out_publicly

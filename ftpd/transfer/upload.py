@@ -9,6 +9,7 @@ import errno
 import os
 from typing import Final
 
+from ftpd.disks import Disk
 from ftpd.errors import OverQuota
 from ftpd.spi import Wanted
 from ftpd.transfer.carried import C, Carried, Ended
@@ -23,8 +24,8 @@ LOW_WATER: Final = 256 * 1024  # what a thread waits for: a wake-up for each seg
 class Upload(Carried[C]):
     """Write what the peer sends to *descriptor*, from offset `wanted.start`, until its truthful end."""
 
-    def __init__(self, crews: Crews, connection: C, descriptor: int, wanted: Wanted) -> None:
-        super().__init__(crews, connection, descriptor, wanted)
+    def __init__(self, crews: Crews, connection: C, descriptor: int, wanted: Wanted, disk: Disk | None = None) -> None:
+        super().__init__(crews, connection, descriptor, wanted, disk)
         self._ceiling = wanted.ceiling
 
     def complete(self) -> None:
@@ -44,13 +45,13 @@ class Upload(Carried[C]):
     def write(self, data: memoryview) -> None:
         """Write all of *data* behind what is there."""
         try:
-            while data:
-                written = self.ask_disk(os.pwrite, self._file, data, self._offset)
-                if not written:  # no disk should; a FUSE server may, and asking again for ever would stop every session
-                    raise took_nothing()
+            while written := self.ask_disk(os.pwrite, self._file, data, self._offset):
                 self.spend(written)
                 self.count(written)
+                if written == len(data):
+                    return
                 data = data[written:]
+            raise took_nothing()  # no disk should; a FUSE server may, and asking again for ever would stop every session
         except OSError as error:
             raise Ended(Outcome.LOCAL_FAULT, error) from error
 

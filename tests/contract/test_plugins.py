@@ -145,6 +145,13 @@ def test_a_name_with_a_line_feed_is_left_out(tmp_path: Path) -> None:
     assert names(files) == ["b"]
 
 
+def test_a_name_longer_than_any_disk_takes_is_left_out(tmp_path: Path) -> None:
+    files = everything_in(
+        open_zip(write_archive(tmp_path / "deep.zip", {"x/" * 2048 + "a": b"x", "b": b"y", "y/" * 2047 + "c": b"z"}))
+    )
+    assert sorted(names(files)) == ["b", "y"]
+
+
 @pytest.mark.parametrize("order", [["a", "a/b"], ["a/b", "a"]])
 def test_where_a_file_and_a_directory_have_one_name_the_directory_is_served(tmp_path: Path, order: list[str]) -> None:
     files = everything_in(open_zip(write_archive(tmp_path / "both.zip", dict.fromkeys(order, b"x"))))
@@ -186,6 +193,36 @@ def test_what_is_no_archive_is_a_config_error(tmp_path: Path) -> None:
     for name in ("text.zip", "missing.zip"):
         with pytest.raises(ConfigError, match=r"^archive: cannot be read: "):
             open_zip(tmp_path / name)
+
+
+VERSION, FLAGS, NAME = 6, 8, 46  # where they stand in an entry of the index (APPNOTE.TXT 4.3.12)
+
+
+@pytest.mark.parametrize(
+    "changes", [{VERSION: 99}, {FLAGS + 1: 8, NAME: 0xFF}], ids=["of a later version", "a name that is no UTF-8"]
+)
+def test_an_index_that_cannot_be_read_is_a_config_error(tmp_path: Path, changes: Mapping[int, int]) -> None:
+    file = write_archive(tmp_path / "odd.zip", {"a": b"x"})
+    change_index(file, changes)
+    with pytest.raises(ConfigError, match=r"^archive: cannot be read: "):
+        open_zip(file)
+
+
+def test_a_member_whose_own_name_is_no_utf_8_is_integrity_lost(tmp_path: Path) -> None:
+    file = write_archive(tmp_path / "odd.zip", {"a": b"x"})
+    raw = bytearray(file.read_bytes())
+    raw[7], raw[30] = 8, 0xFF  # flags and name in the header of the member itself (4.3.7)
+    file.write_bytes(raw)
+    with pytest.raises(IntegrityLost):
+        content(everything_in(open_zip(file)), "/a")
+
+
+def change_index(file: Path, changes: Mapping[int, int]) -> None:
+    raw = bytearray(file.read_bytes())
+    start = raw.index(b"PK\1\2")
+    for offset, value in changes.items():
+        raw[start + offset] = value
+    file.write_bytes(raw)
 
 
 # The login source.

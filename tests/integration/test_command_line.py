@@ -74,7 +74,9 @@ def test_check_names_a_root_that_is_not_set(run: Run, config: Path) -> None:
     assert "storage.local.root: not set" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["listen = [", "", "\0", "x" * 100_000], ids=["cut", "empty", "NUL", "long"])
+@pytest.mark.parametrize(
+    "text", ["listen = [", "", "\0", "x" * 100_000, "a = " + "[" * 5000], ids=["cut", "empty", "NUL", "long", "deep"]
+)
 def test_check_survives_any_file(run: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.toml").write_text(text)
     done = run("check", "odd.toml")
@@ -126,6 +128,14 @@ def test_passwd_in_a_missing_directory_is_1(run: Run) -> None:
 
 def test_wrong_command_line_is_2(run: Run) -> None:
     assert [run(*arguments).returncode for arguments in (("serve",), ("nonsense",), ("serve", "/", "--listen", "x"))] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_serve_says_in_one_sentence_that_it_may_open_too_few_files(config: Path, tmp_path: Path, workers: int) -> None:
+    config.write_text(toml(merged(defaults(), {"process": {"workers": workers, "directory": "run"}})))
+    server = Server(["-m", "ftpd", "serve", "--config", str(config)], folder=tmp_path, prefix=["prlimit", "--nofile=17"])
+    assert server.end() == 1
+    assert server.lines == ["ftpd: The system lets this process open 17 files; it needs 64 at least (ulimit -Hn, LimitNOFILE=)."]
 
 
 def test_serve_says_a_busy_address_in_one_sentence(launch: Callable[..., Server], serve: Serve, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ Apart from the clients' tests: no client does these on purpose, all of them do b
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +45,16 @@ def large(guest: Guest) -> str:
 
 def until(is_so: Callable[[], bool]) -> None:
     assert any(is_so() for _ in range(MOST_LOOKS))
+
+
+@contextmanager
+def stopped(server: ConfiguredServer) -> Iterator[None]:
+    """Let *server* find all that is said meanwhile at once."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
 
 
 # Who connects when.
@@ -420,13 +432,37 @@ def test_abor_that_comes_before_the_end_of_an_upload_counts(wire: Wire, guest: G
     assert (guest.home / "file").read_bytes() == b"old"
 
 
-def test_command_that_comes_before_the_end_of_an_upload_waits_for_it(wire: Wire, guest: Guest) -> None:
+@pytest.mark.parametrize("is_control_first", [True, False])
+@pytest.mark.parametrize("size", [0, 4, 10_000_000])
+def test_upload_of_a_client_that_is_killed_is_not_published(
+    server: ConfiguredServer, guest: Guest, size: int, is_control_first: bool
+) -> None:
+    """The kernel ends all connections of a process that is killed, in any order, and neither end tells how much was still to come."""
+    for number in range(10):
+        wire = Wire.of(guest)
+        data = wire.data()
+        assert wire.ask(f"STOR file{number}").code == 150
+        data.sendall(bytes(size))
+        with stopped(server):
+            for connection in (wire.control, data) if is_control_first else (data, wire.control):
+                connection.close()
+        assert server.wait_for(rf"{guest.name} \S+ STOR /file{number} \d+ bytes \S+ s (\S+)")[1] == "cancelled"
+    assert [name for name in os.listdir(guest.home) if name.startswith("file")] == []
+
+
+def test_size_that_is_asked_with_the_end_of_an_upload_is_of_the_new_file_where_it_is_told_behind_the_226(
+    wire: Wire, guest: Guest
+) -> None:
+    (guest.home / "file").write_bytes(b"old content")
     for _ in range(10):
         with wire.data() as data:
             assert wire.ask("STOR file").code == 150
             data.sendall(b"content")
             wire.send("SIZE file\r\nNO")
-        assert wire.replies(2) == [226, 213]
+        first, second = wire.reply(), wire.reply()
+        assert {first.code, second.code} == {226, 213}
+        if second.code == 213:
+            assert second.text == "7"
         assert wire.ask("OP").code == 200
     assert (guest.home / "file").read_bytes() == b"content"
 

@@ -85,6 +85,16 @@ def test_a_session_is_served_as_already_secure(serve: Serve) -> None:
         assert "The control connection is private" in wire.ask("STAT").text
 
 
+def test_abor_that_comes_before_the_end_of_an_upload_counts(serve: Serve) -> None:
+    with logged_in(serve()) as wire:
+        for _ in range(20):
+            with wire.data() as data:
+                assert wire.ask("STOR a").code == 150
+                data.sendall(b"half")
+                wire.send("ABOR\r\n")
+            assert wire.replies(2) == [426, 226]
+
+
 def test_tls_is_not_begun_a_second_time(serve: Serve) -> None:
     with logged_in(serve(contexts=True)) as wire:
         assert wire.ask("AUTH TLS").code == 503

@@ -212,7 +212,7 @@ def test_login_is_in_the_log_with_version_and_cipher(
     secure_server: ConfiguredServer, secure: SecureWire, secure_guest: Guest
 ) -> None:
     line = secure_server.wait_for(f"logged in as {secure_guest.name} .*")[0]
-    assert "(TLSv1.3 TLS_AES_256_GCM_SHA384 " in line
+    assert "(TLSv1.3 TLS_AES_128_GCM_SHA256 " in line
     assert line.endswith(" new)")
 
 

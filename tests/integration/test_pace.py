@@ -16,7 +16,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock
 
 from ftpd.spi import Pump, Wanted
-from ftpd.testing.pump_contract import DiskFile, Line, TLSLine, drive, pattern, private_reactor
+from ftpd.testing.pump_contract import DiskFile, Line, TLSLine, drive, pattern, private_reactor, started
 from ftpd.transfer import CopyOut, Crews, choose_download, choose_upload
 from ftpd.transfer.copy import CopyIn
 from ftpd.transfer.pace import Bucket, TransferPace
@@ -138,7 +138,7 @@ def test_rate_holds_within_5_percent_and_changes_under_way(reactor: Any, way: Wa
         line.unsent = b"" if way.sends else content
         client = line.read if way.sends else line.write
         pump = way.make(reactor, line.connection, file, Wanted(pace=TransferPace(reactor, bucket), stall_seconds=1))
-        done = pump.start()
+        done = started(pump)
 
         let_pass(reactor, SECONDS, [pump], client)
         assert 0.95 * RATE * SECONDS <= pump.moved <= 1.05 * RATE * SECONDS
@@ -167,7 +167,7 @@ def test_transfers_of_one_account_get_the_same(reactor: Any, way: Way, tmp_path:
             file = stack.enter_context(opened(tmp_path / str(number)))
             lines.append(line)
             pumps.append(way.make(reactor, line.connection, file, Wanted(pace=pace, stall_seconds=1)))
-        done = [pump.start() for pump in pumps]
+        done = [started(pump) for pump in pumps]
 
         def clients() -> None:
             for line in lines:

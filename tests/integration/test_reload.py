@@ -22,7 +22,7 @@ import pytest
 from ftpd.testing.certificates import Identity, make_certificate
 from tests.integration.conftest import StartFleet
 from tests.integration.fleet import Fleet, process_of, wait_for_end, wait_until
-from tests.integration.live import CHECKOUT, PASSWORD, SECONDS
+from tests.integration.live import CHECKOUT, PASSWORD, SECONDS, merged
 from tests.integration.wire import Reply, Wire
 
 RESTARTING: Final = Reply(421, "The server is restarting; please connect again.")
@@ -37,6 +37,29 @@ WAITS: Final = """
 import os, sys, time
 while sys.modules["__main__"].__spec__.name == "ftpd.processes.worker" and os.path.exists({gate!r}):
     time.sleep(0.01)
+"""
+
+STORE: Final = """
+import attrs
+from zope.interface import implementer
+from ftpd.interfaces import IStoreKind
+from ftpd.schema import FilePath, setting
+from ftpd.storage.local import LocalSettings, LocalStore
+
+@attrs.frozen
+class Settings:
+    root: FilePath = setting(FilePath(""), help="Where it is.")
+    {more}
+
+@implementer(IStoreKind)
+class Kind:
+    name = "mine"
+    settings = Settings
+
+    def make(self, settings, threads):
+        return LocalStore(LocalSettings(root=settings.root), threads)
+
+KIND = Kind()
 """
 
 
@@ -98,7 +121,7 @@ def test_reloads_under_100_mirroring_clients_fail_no_transfer(
     results = [json.loads(process.communicate(timeout=SECONDS)[0]) for process in mirrors]
     assert [result["failures"] for result in results] == [[], []]
     assert all(result["transfers"] >= 500 for result in results), results
-    assert " 421" not in server.log
+    assert " 421 " not in server.log
     assert "-> 4" not in server.log
     assert "-> 5" not in server.log
     wait_for_end(*before)
@@ -329,6 +352,19 @@ def test_configuration_that_cannot_be_used_changes_nothing(shared_fleet: Fleet, 
     server.wait_for(f"configuration not reloaded, the old one stays in use: .*{reason}")
     assert server.processes() == before
     assert greeting(server) == "ftpd ready."
+
+
+def test_store_of_an_extension_that_has_changed_takes_the_settings_that_are_new(fleet: StartFleet, tmp_path: Path) -> None:
+    extensions = tmp_path / "fleet0" / "extensions"
+    extensions.mkdir(parents=True)
+    (extensions / "mine.py").write_text(STORE.format(more=""))
+    before = {"storage": {"kind": "mine", "mine": {"root": "root"}}}
+    server = fleet(before)
+    (extensions / "mine.py").write_text(STORE.format(more="depth: int = setting(0, help='How deep.')"))
+    server.configure(merged(before, {"storage": {"mine": {"depth": 3}}}))
+    server.reload()
+    with Wire.of(server.add("ann")) as wire:
+        assert wire.ask("PWD").code == 257
 
 
 def test_port_of_another_program_changes_nothing(shared_fleet: Fleet) -> None:

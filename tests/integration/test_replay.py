@@ -160,6 +160,32 @@ def test_a_client_that_left_in_mid_transfer_leaves_again(serve, fresh, line):
     assert_same(replay(trace, other.port, "--codes"))
 
 
+@pytest.fixture
+def refused(serve) -> Path:
+    """A trace in which an upload was cut off by the largest file of its account, and a NOOP followed."""
+    server = serve({**tracing(), "account": {"home": "/{name}", "max_file_size": 1000}})
+    with Wire.of(server.add("ann")) as wire, wire.data() as data:
+        assert wire.ask("STOR file").code == 150
+        with suppress(OSError):
+            data.sendall(b"x" * 5000)
+        assert wire.reply().code == 552
+        assert wire.asks("NOOP", "QUIT") == [200, 221]
+    [trace] = traces_of(server)
+    return trace
+
+
+def test_an_upload_that_was_too_large_is_too_large_again(refused, fresh):
+    other = fresh({"account": {"home": "/{name}", "max_file_size": 1000}})
+    assert_same(replay(refused, other.port, "--codes"))
+
+
+def test_an_upload_that_was_too_large_is_taken_at_once_where_there_is_room(refused, fresh):
+    done = replay(refused, fresh().port, "--codes")
+    assert done.returncode == 1
+    assert "552" in done.stdout
+    assert "226" in done.stdout
+
+
 def test_another_server_differs_and_is_shown(serve, launch, tmp_path, program):
     """Twisted's own server knows no MLST, and no SIZE of a directory; it is what is always there."""
     server = serve(tracing())

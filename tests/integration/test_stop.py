@@ -174,6 +174,25 @@ def test_signal_during_the_start_ends_it(fleet: StartFleet, tmp_path: Path) -> N
     assert server.is_gone()
 
 
+def test_ctrl_c_while_workers_start_is_a_clean_end(fleet: StartFleet) -> None:
+    server = fleet({}, is_awaited=False)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.end() == 0
+    assert "KeyboardInterrupt" not in server.log
+    assert "died" not in server.log
+    assert server.is_gone()
+
+
+def test_thread_that_an_extension_has_left_running_keeps_no_process(fleet: StartFleet, tmp_path: Path) -> None:
+    extensions = tmp_path / "fleet0" / "extensions"
+    extensions.mkdir(parents=True)
+    (extensions / "stays.py").write_text("import threading\nthreading.Thread(target=threading.Event().wait).start()\n")
+    server = fleet({})
+    assert server.stop() == 0
+    assert "signal 9" not in server.log
+    assert server.is_gone()
+
+
 def test_old_workers_end_as_well(fleet: StartFleet) -> None:
     server = fleet(NEVER)
     guest = server.add("ann")

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from ftpd.descriptors import raise_descriptor_limit
+from ftpd.descriptors import TooFewDescriptors, raise_descriptor_limit
 
 ENDLESS = resource.RLIM_INFINITY
 
@@ -28,3 +28,9 @@ def test_limit_becomes_what_the_system_allows_up_to_a_million(monkeypatch, befor
     monkeypatch.setattr(resource, "setrlimit", lambda which, pair: limits.append(pair))
     raise_descriptor_limit()
     assert limits == after
+
+
+def test_a_system_that_grants_next_to_nothing_is_told_how_much_is_needed(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (16, 63))
+    with pytest.raises(TooFewDescriptors, match=r"^The system lets this process open 63 files; it needs 64 at least"):
+        raise_descriptor_limit()

@@ -52,6 +52,12 @@ def test_a_broken_file_is_named_and_the_others_still_load(tmp_path, logged):
     assert [line for line in logged if "a.py" in line] == [f"extension {tmp_path / 'a.py'} is left out: it fails to load"]
 
 
+def test_a_file_that_calls_exit_ends_nothing(tmp_path, logged):
+    (tmp_path / "script.py").write_text("import sys; sys.exit()")
+    assert "password_file" in kinds(ILoginKind, "ftpd.login", [str(tmp_path)])
+    assert [line for line in logged if "script.py" in line] == [f"extension {tmp_path / 'script.py'} is left out: it fails to load"]
+
+
 def test_an_extension_cannot_take_the_name_of_a_part_of_the_server(tmp_path, logged):
     (tmp_path / "fake.py").write_text(KIND.format(name="password_file"))
     found = kinds(ILoginKind, "ftpd.login", [str(tmp_path)])

@@ -173,7 +173,8 @@ def _part(session: Session, argument: str) -> _Asked:
     name, *offsets = argument.rsplit(" ", 2)
     if len(offsets) < 2 or not name or _RANGE.fullmatch(" ".join(offsets)) is None:
         return _Asked(argument, (whole,))
-    return _Asked(argument, (whole, _Meaning(session.cwd.join(name), _span(" ".join(offsets)))))
+    # judged when it comes to that: a file may be called "0 0 0"
+    return _Asked(argument, (whole, _Meaning(session.cwd.join(name), lambda size: _span(" ".join(offsets))(size))))
 
 
 def _span(offsets: str) -> Span:

@@ -81,7 +81,8 @@ async def acct(session: Session, account: str) -> Reply:
 async def rein(session: Session, _: None) -> Reply:
     """Start over as after connecting; TLS that AUTH has put on the control connection is taken off, and what is implicit stays."""
     leave(session)
-    if session.peer.tls is not None and not session.factory.is_implicit and session.channel.take_off_tls():
+    is_taken_off = session.peer.tls is not None and not session.factory.is_implicit and session.channel.take_off_tls()
+    if is_taken_off or session.protection.was_cleared:  # by CCC before: else nobody could begin TLS again
         session.forget_tls()
     session.forget_host()
     session.reset_parameters()

@@ -164,7 +164,10 @@ class FactFormat:
             time_fact = f"modify={time_text(modified)};" if has_time else ""
             return f"{type_fact}{size_fact}{time_fact}{own_facts}{slow_facts} {name}"
 
-        return write
+        def write_both(name: str, size: int, modified: int, own_facts: str = "") -> str:  # nearly every row: 0.1 us less
+            return f"{type_fact}size={size};modify={time_text(modified)};{own_facts}{slow_facts} {name}"
+
+        return write_both if has_size and has_time else write
 
     def _type(self, kind: FileKind) -> str:
         return "file" if kind is FileKind.FILE else self._directory_type if kind is FileKind.DIRECTORY else "OS.unix=other"
@@ -195,12 +198,13 @@ def _time_format() -> Callable[[int], str]:
     days: dict[int, str] = {}
 
     def time_text(seconds: int) -> str:
-        day, second = divmod(seconds, _DAY_SECONDS)
+        day = seconds // _DAY_SECONDS
         date = days.get(day)
         if date is None:
             if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
                 return "00010101000000" if seconds < 0 else "99991231235959"
             date = _remember(days, day, _date(day))
+        second = seconds % _DAY_SECONDS  # divmod makes a tuple first
         return f"{date}{_MINUTES[second // 60]}{_SECONDS[second % 60]}"
 
     return time_text

@@ -38,7 +38,7 @@ def encode(reply: Reply) -> bytes:
     """
     code, text, lines, last = reply
     if not lines:
-        return _line(f"{code} {text}")
+        return f"{code} {text}\r\n".encode() if text.isprintable() else _line(f"{code} {text}")
     assert code not in _SINGLE_LINE, f"{code} has to fit one line"
     return b"".join((_line(f"{code}-{text}"), *[_line(f" {line}") for line in lines], _line(f"{code} {last}")))
 

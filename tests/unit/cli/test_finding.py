@@ -72,6 +72,7 @@ def test_mistakes_elsewhere_in_the_file_do_not_matter(config):
             ": not TOML: Expected ']' at the end of a table declaration (at end of document); --socket PATH does without it",
         ),
         ('a = "\xff"', None),
+        ("a = " + "[" * 5000, None),
         ("[process]\ndirectory = 7", ": process.directory: must be text in quotes"),
         ('[process]\ndirectory = "\\u0000"', ": process.directory: must be the path of a file or directory"),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ftpd.accounts.rates import RateSettings
-from ftpd.config.load import load_config, parse_config
-from ftpd.config.tree import ListenSettings
+from ftpd.config.load import load_config, parse_common, parse_config
+from ftpd.config.tree import ListenSettings, StorageSettings
 from ftpd.schema import ConfigError, Unfit
 from ftpd.values import AccountRates
 
@@ -117,8 +117,60 @@ def test_the_table_of_a_kind_that_is_not_chosen_is_checked_too():
     ]
 
 
+def test_the_table_of_a_kind_that_nobody_offers_is_named_beside_the_kind():
+    assert problems('[storage]\nkind = "zip"\n[storage.zip]\narchive = "a.zip"') == [
+        "ftpd.toml: storage.zip: no such setting; there are kind, local, memory, read_only",
+        "ftpd.toml: storage.kind: there is no kind 'zip'; there are local, memory",
+    ]
+
+
+def test_what_holds_the_settings_of_a_store_is_no_setting():
+    assert problems("[storage]\nsettings = 3") == [
+        "ftpd.toml: storage.settings: no such setting; there are kind, local, memory, read_only"
+    ]
+
+
 def test_toml_that_cannot_be_read_names_the_line():
     assert problems("[ftp]\ngreeting = \n") == ["ftpd.toml: not TOML: Invalid value (at line 2, column 12)"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["listen = " + "[" * 5000, "storage = " + "{a = " * 5000, "[" + ".".join("a" * 5000) + "]"],
+    ids=["arrays", "inline tables", "tables"],
+)
+def test_what_is_nested_too_deeply_is_one_problem(text):
+    assert problems(text) == ["ftpd.toml: its tables or arrays are nested too deeply"]
+
+
+def test_a_number_of_thousands_of_digits_is_no_toml():
+    [problem] = problems("[limits]\nsessions = " + "9" * 5000)
+    assert problem.startswith("ftpd.toml: not TOML: Exceeds the limit")
+
+
+def test_what_is_common_is_read_without_what_extensions_have_a_say_in():
+    text = """
+        [process]
+        workers = 3
+        [storage]
+        kind = "of an extension"
+        [storage.theirs]
+        depth = 3
+        [[login]]
+        kind = "of another"
+        [[hosts]]
+        name = "ftp.example.com"
+        [extensions]
+        directories = ["theirs"]
+    """
+    config = parse_common(text, "ftpd.toml", "/etc/ftpd")
+    assert (config.process.workers, config.storage, config.login, config.hosts) == (3, StorageSettings(), (), ())
+    assert config.extensions.directories == ("/etc/ftpd/theirs",)
+
+
+def test_what_this_release_does_not_know_in_common_is_a_problem():
+    with pytest.raises(ConfigError, match=r"^ftpd\.toml: process\.colour: no such setting"):
+        parse_common('[process]\ncolour = "red"', "ftpd.toml")
 
 
 def test_a_single_login_table_is_told_to_be_an_array():

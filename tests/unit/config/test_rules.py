@@ -329,3 +329,9 @@ def test_account_that_needs_what_is_off_everywhere_is_a_problem(rule, field):
     assert paths(config) == [f"accounts.ann.{field}"]
     elsewhere = tls(**{rule: "off"}, listen=ListenSettings(**{f"tls_{rule}": "allowed"}))
     assert paths(attrs.evolve(elsewhere, accounts=config.accounts)) == []
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\rb", "a\0b"])
+def test_an_account_whose_name_no_client_can_say_is_a_mistake(name):
+    found = list(problems_of(Config(accounts={name: AccountSettings()})))
+    assert [(problem.path, problem.found) for problem in found] == [(f"accounts.{name!r}", "no client can say this name")]

@@ -373,7 +373,7 @@ def test_a_command_starts_the_idle_time_anew():
 def test_transfer_is_not_idle():
     settings = FTPSettings(timeouts=TimeoutSettings(stalled_transfer=10_000))
     dialogue = ann(settings=settings).says("STOR c").hears(150).waits(1000).is_open().hears_nothing()
-    dialogue.ends().hears(226).waits(299).is_open()
+    dialogue.ends().waits(1).hears(226).waits(299).is_open()
 
 
 def test_login_that_never_comes_is_421():

@@ -205,6 +205,13 @@ def test_a_client_that_leaves_without_quit_is_told_as_such():
     assert told(dialogue) == [("no-quit", 1)]
 
 
+@pytest.mark.parametrize(("device", "stored"), [("camera", b"picture"), ("", None)])
+def test_what_a_device_has_sent_whole_is_stored_though_it_leaves_without_quit(device, stored):
+    dialogue = client(device).says("TYPE I").hears(200).says("STOR new").hears(150)
+    dialogue.waits(3).sends(b"picture").ends().hangs_up()
+    dialogue.stored("/new", stored)
+
+
 def test_quit_is_no_fault():
     dialogue = client("scanner").says("QUIT").hears(221).is_closed()
     assert told(dialogue) == []

@@ -298,7 +298,7 @@ def test_download_under_way_is_finished_before_the_421():
 def test_upload_under_way_is_stored_before_the_421():
     dialogue = ann().says("STOR c").hears(150).sends(b"ha")
     drain(dialogue)
-    dialogue.waits(50).hears_nothing().sends(b"lf").ends().hears(226).hears(421).is_closed().stored("/c", b"half")
+    dialogue.waits(50).hears_nothing().sends(b"lf").ends().waits(1).hears(226).hears(421).is_closed().stored("/c", b"half")
 
 
 def test_transfer_that_fails_in_a_drain_is_told_so_before_the_421():

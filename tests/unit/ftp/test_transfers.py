@@ -104,8 +104,15 @@ def test_event_of_an_ascii_download_counts_bytes_on_the_wire():
 
 
 def test_event_of_an_upload_tells_its_seconds():
-    event = ended(ann().says("STOR b").hears(150).waits(3).sends(b"xyz").ends().hears(226))
+    event = ended(ann().says("STOR b").hears(150).waits(3).sends(b"xyz").ends().waits(1).hears(226))
     assert (event.direction, event.moved, event.seconds) == ("upload", 3, 3.0)
+
+
+def test_end_of_the_control_connection_may_come_a_moment_after_that_of_a_long_upload():
+    client = ann().says("STOR b").hears(150).waits(3).sends(b"xyz").ends().hears_nothing()
+    client.hangs_up()
+    assert ended(client).outcome is Outcome.CANCELLED
+    client.stored("/b", None)
 
 
 def test_event_of_a_listing():

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from ftpd.ftp.unread import has_unread
 from ftpd.transfer.stream import Stream
@@ -19,7 +20,14 @@ def twisteds(end):
     return Connection(end, Protocol(), MemoryReactorClock())
 
 
-@pytest.fixture(params=[ours, twisteds])
+def wrapped(end):
+    """As behind an `ssl:` or `haproxy:` endpoint."""
+    wrapper = ProtocolWrapper(WrappingFactory(None), Protocol())
+    wrapper.makeConnection(twisteds(end))
+    return wrapper
+
+
+@pytest.fixture(params=[ours, twisteds, wrapped])
 def ends(request):
     """A transport, and the socket at its other end."""
     here, there = socket.socketpair()
@@ -37,10 +45,10 @@ def test_one_byte_is_unread(ends):
     assert has_unread(transport)
 
 
-def test_end_is_not_unread(ends):
+def test_end_is_unread(ends):
     transport, peer = ends
     peer.close()
-    assert not has_unread(transport)
+    assert has_unread(transport)
 
 
 def test_bytes_before_the_end_are_unread(ends):

@@ -17,8 +17,13 @@ from ftpd.processes.operator import Refused
 from ftpd.schema import ConfigError, Problem
 
 SOURCE = Source("ftpd.toml", "/etc/ftpd", "[log]\n", Overrides(listen=("[::1]:21",)))
-GOOD = {"source": SOURCE.as_message(), "problems": [], "warnings": ["plain passwords"]}
-BAD = {"source": None, "problems": [{"file": "ftpd.toml", "path": "log", "found": "wrong", "allowed": "right"}], "warnings": []}
+GOOD = {"source": SOURCE.as_message(), "workers": 2, "problems": [], "warnings": ["plain passwords"]}
+BAD = {
+    "source": None,
+    "workers": 0,
+    "problems": [{"file": "ftpd.toml", "path": "log", "found": "wrong", "allowed": "right"}],
+    "warnings": [],
+}
 
 
 class Machine(Clock):
@@ -80,7 +85,7 @@ def test_it_is_asked_one_question(machine: Machine, examination: Deferred[Findin
 
 def test_what_can_be_used_is_told_with_its_warnings(machine: Machine, examination: Deferred[Finding]) -> None:
     machine.end(json.dumps(GOOD).encode())
-    assert result(examination) == Finding(SOURCE, ["plain passwords"])
+    assert result(examination) == Finding(SOURCE, 2, ["plain passwords"])
     assert machine.getDelayedCalls() == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 
 from ftpd.config.source import Overrides
 from ftpd.processes.examination import ANSWER
@@ -37,9 +38,10 @@ def answer(file: Path, *, read_only: bool = False) -> Any:
 
 def test_a_configuration_that_can_be_used_is_handed_back(tmp_path: Path) -> None:
     file = tmp_path / "ftpd.toml"
-    file.write_text(f'[storage.local]\nroot = "{tmp_path}"\n')
+    file.write_text(f'[storage.local]\nroot = "{tmp_path}"\n[process]\nworkers = 3\n')
     found = answer(file, read_only=True)
     assert found["problems"] == []
+    assert found["workers"] == 3
     assert found["source"]["text"] == file.read_text()
     assert found["source"]["overrides"]["read_only"] is True
 
@@ -72,3 +74,12 @@ def test_what_an_extension_prints_and_starts_is_not_in_the_way(tmp_path: Path) -
         "subprocess.Popen(['sleep', '2'], close_fds=False)\n"
     )
     assert answer(file)["problems"] == []
+
+
+def test_a_directory_that_was_removed_is_a_problem_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    found = answer(Path("ftpd.toml"))
+    assert [problem["found"] for problem in found["problems"]] == ["cannot be read: No such file or directory"]

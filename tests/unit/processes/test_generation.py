@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 
 from ftpd.config.source import Source
 from ftpd.config.tree import Config
@@ -270,3 +271,15 @@ def test_a_process_that_cannot_be_made_counts_as_a_death_at_start(clock, make, m
     generation.start()
     clock.pump([1] * 10)
     assert [type(error) for error in errors] == [CannotServe]
+
+
+def test_who_is_killed_to_end_before_it_serves_has_not_died(generation):
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    made[0].begin()
+    generation.end("stop")
+    for worker in made:
+        worker.was_killed = True
+        worker.die()
+    globalLogPublisher.removeObserver(events.append)
+    assert [event.get("event") for event in events] == ["worker-started", "worker-died", "worker-ended"]

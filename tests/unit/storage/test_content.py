@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import threading
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
@@ -81,7 +82,7 @@ def test_closing_waits_for_a_cancelled_read():
     held.may_end.set()
     spin(reactor, closing)
     pool.close()
-    assert held.calls == ["seek", "read", "close"]
+    assert held.calls == ["read", "close"]
 
 
 class HeldContent:
@@ -92,8 +93,8 @@ class HeldContent:
         self.has_begun = threading.Event()
         self.may_end = threading.Event()
 
-    def seek(self, offset):
-        self.calls.append("seek")
+    def tell(self):
+        return 0
 
     def read(self, length):
         self.has_begun.set()
@@ -103,6 +104,64 @@ class HeldContent:
 
     def close(self):
         self.calls.append("close")
+
+
+MIB = 1024 * 1024
+
+
+class Winding(io.BytesIO):
+    """A decompressor: to go on by a MiB takes it a second of *clock*, a list of one number."""
+
+    def __init__(self, content, clock):
+        super().__init__(content)
+        self.clock = clock
+
+    def seek(self, offset, whence=0):
+        self.clock[0] += max(0, offset - self.tell()) / MIB
+        return super().seek(min(offset, len(self.getbuffer())), whence)
+
+
+class CountedThreads(InlineThreads):
+    """`turns` is how many calls were made in a thread; behind `most` of them there is none free."""
+
+    def __init__(self, most=100):
+        self.turns = 0
+        self.most = most
+
+    def run(self, function, *arguments):
+        self.turns += 1
+        return super().run(function, *arguments) if self.turns <= self.most else Deferred()
+
+
+@pytest.fixture
+def winding(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("ftpd.storage.content.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return Winding(bytes(4 * MIB) + b"end", clock)
+
+
+def test_a_long_way_to_an_offset_is_gone_in_turns(winding):
+    threads = CountedThreads()
+    file = OpenedContent(PATH, INFO, lambda: winding, threads)
+    assert finish(file.read_at(4 * MIB, 10)) == b"end"
+    assert threads.turns == 4
+    assert finish(file.read_at(4 * MIB - 1, 10)) == b"\0end"  # from the beginning again
+    assert threads.turns == 8
+    assert finish(file.read_at(4 * MIB + 3, 10)) == b""
+    assert threads.turns == 9
+
+
+def test_content_that_ends_before_the_offset_has_nothing_there(winding):
+    assert finish(opened(lambda: winding).read_at(1 << 60, 10)) == b""
+
+
+def test_a_way_to_an_offset_is_given_up_by_a_cancel(winding):
+    threads = CountedThreads(most=2)
+    file = OpenedContent(PATH, INFO, lambda: winding, threads)
+    reading = Deferred.fromCoroutine(file.read_at(4 * MIB, 10)).addErrback(lambda failure: failure.trap(CancelledError))
+    reading.cancel()
+    assert reading.result is CancelledError
+    assert (threads.turns, winding.tell()) == (3, 2 * MIB)
 
 
 def test_damage_is_integrity_lost_and_anything_else_is_what_it_is():

@@ -48,6 +48,7 @@ class Draft:
 
     start = 0
     disk: Disk | None = None
+    is_small = False
 
     def __init__(self, number: int) -> None:
         self.path: VirtualPath = ROOT.child("file")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from ftpd.errors import BadName, NotFound
+from ftpd.paths import VirtualPath
 from ftpd.storage.names import NameRules, is_staging, kept_name, numbered, staging_name
 
 
@@ -43,3 +45,37 @@ def test_patterns_are_case_sensitive_and_whole() -> None:
     assert rules.hides("secret")
     assert not rules.hides("KEY.PEM")
     assert not rules.hides("secrets")
+
+
+def test_only_where_the_prefix_of_staging_names_stands_can_a_name_be_hidden() -> None:
+    assert not NameRules().may_hide("a/.profile/ftpd.txt")
+    assert NameRules().may_hide("a/" + staging_name().decode() + "/b")
+
+
+def test_with_patterns_any_name_can_be_hidden() -> None:
+    assert NameRules(("*.key",)).may_hide("a")
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [((), b"."), (("a",), b"a"), (("a", "b.txt"), b"a/b.txt"), ((".profile",), b".profile"), (("a\nb", "\udcff"), b"a\nb/\xff")],
+)
+def test_paths_are_bytes_with_slashes_between(parts: tuple[str, ...], expected: bytes) -> None:
+    assert NameRules().encode(VirtualPath(parts)) == expected
+
+
+@pytest.mark.parametrize("parts", [("a/b",), ("a", ""), ("", "a"), ("a", ".."), (".",), ("a\0b",), ("a/b", "c")])
+def test_names_that_no_directory_holds_are_refused(parts: tuple[str, ...]) -> None:
+    with pytest.raises(BadName):
+        NameRules().encode(VirtualPath(parts))
+
+
+@pytest.mark.parametrize("patterns", [(), ("*.secret",)])
+def test_staging_names_are_nobodys_to_reach(patterns: tuple[str, ...]) -> None:
+    with pytest.raises(NotFound):
+        NameRules(patterns).encode(VirtualPath(("a", staging_name().decode())))
+
+
+def test_hidden_names_are_not_found_on_the_way() -> None:
+    with pytest.raises(NotFound):
+        NameRules(("*.secret",)).encode(VirtualPath(("a.secret", "b")))

@@ -223,7 +223,7 @@ def test_kept_part_that_takes_the_name_of_an_outdated_one_under_a_sweep_stays(
 
 
 def test_made_file_is_locked(tmp_path: Path, directory: int) -> None:
-    name, number = staging.create(directory, 0o600)
+    name, number, _ = staging.create(directory, 0o600)
     sweep(directory)
     assert os.listdir(tmp_path) == [name.decode()]
     os.close(number)
@@ -235,7 +235,7 @@ def test_file_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted_by(monkeypatch, lambda: sweep(directory))
-    name, number = staging.create(directory, 0o600)
+    name, number, _ = staging.create(directory, 0o600)
     assert os.listdir(tmp_path) == [name.decode()]
     assert os.path.samestat(os.fstat(number), os.stat(tmp_path / name.decode()))
     os.close(number)
@@ -252,7 +252,7 @@ def test_file_that_is_locked_by_a_sweep_first_is_made_again(
         staging.lock(sweeping[0])
 
     interrupted_by(monkeypatch, lock_first)
-    name, number = staging.create(directory, 0o600)
+    name, number, _ = staging.create(directory, 0o600)
     assert not os.path.samestat(os.fstat(number), os.fstat(sweeping[0]))
     assert staging.size_of(directory, name) == 0
     for descriptor in (number, *sweeping):
@@ -268,6 +268,6 @@ def test_disk_on_which_nothing_can_be_locked_is_busy(directory: int, monkeypatch
 def test_file_on_a_disk_that_counts_no_links_is_made_once(tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fstat = os.fstat
     monkeypatch.setattr(os, "fstat", lambda number: os.stat_result([*fstat(number)[:3], 0, *fstat(number)[4:]]))
-    name, number = staging.create(directory, 0o600)
+    name, number, _ = staging.create(directory, 0o600)
     assert os.listdir(tmp_path) == [name.decode()]
     os.close(number)

@@ -12,6 +12,7 @@ from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from zope.interface import implementer
 
 from ftpd.interfaces import IAvatar
@@ -27,12 +28,13 @@ class Avatar:
 
 
 class Realm:
-    """`minds` are the peers that it was asked for, `ended` how many have logged out; `failure` is raised, if any."""
+    """`minds` are the peers that it was asked for, `ended` how many have logged out; `failure` is raised, if any, and `fault` at a logout."""
 
     def __init__(self) -> None:
         self.minds: list[Peer] = []
         self.ended = 0
         self.failure: Exception | None = None
+        self.fault: Exception | None = None
 
     def requestAvatar(self, avatar_id: Any, mind: Any, *interfaces: Any) -> Any:
         if self.failure is not None:
@@ -42,6 +44,8 @@ class Realm:
 
     def _end(self) -> None:
         self.ended += 1
+        if self.fault is not None:
+            raise self.fault
 
 
 @pytest.fixture
@@ -133,6 +137,18 @@ def test_refusal_is_not_remembered(logins, realm):
     realm.failure = None
     enter(logins)
     assert len(realm.minds) == 1
+
+
+def test_portals_fault_at_a_logout_is_told_and_stops_nobody(logins, realm, clock):
+    realm.fault = RuntimeError("the directory is down")
+    for address in ("10.0.0.7", "10.0.0.8"):
+        logins.hand_on(enter(logins, address))
+    with capturedLogs() as told:
+        clock.advance(1)
+    assert realm.ended == 2
+    assert [str(event["log_failure"].value) for event in told] == ["the directory is down"] * 2
+    logins.hand_on(enter(logins))
+    assert len(clock.getDelayedCalls()) == 1
 
 
 def test_closed_logins_end_what_is_kept_and_keep_no_more(logins, realm, clock):

@@ -113,6 +113,16 @@ def test_next_upload_from_the_same_port_does_not_wait_for_the_dallying(scene):
     assert scene.is_clean()
 
 
+def test_a_thousand_uploads_dally_and_the_next_is_over_at_once(scene):
+    for port in range(1, 1026):
+        scene.port.says(write("new", timeout="255"), ("10.0.0.7", port))
+        assert scene.port.says(data(1, b"1"), ("10.0.0.7", port)) == [ack(1)]
+    assert scene.port.says(data(1, b"1"), ("10.0.0.7", 1024)) == [ack(1)]
+    assert [error_code(answer) for answer in scene.port.says(data(1, b"1"), ("10.0.0.7", 1025))] == [ErrorCode.UNKNOWN_TRANSFER_ID]
+    scene.wait(256)
+    assert scene.is_clean()
+
+
 def test_same_upload_from_the_same_port_is_another_one_once_the_first_is_stored(scene):
     scene.port.says(write())
     scene.port.says(data(1, b"1"))

@@ -21,6 +21,7 @@ from twisted.internet.task import Clock
 
 from ftpd.errors import NoSpace, Unavailable
 from ftpd.spi import Wanted
+from ftpd.testing.lines import started
 from ftpd.testing.paces import CountedPace
 from ftpd.transfer.carried import AGAIN, DONE, INLINE_BYTES, READABLE, SLICE_BYTES, WRITABLE, Carried, Ended
 from ftpd.transfer.crew import Crew, Crews
@@ -172,7 +173,7 @@ class Room:
         self.results: list[TransferResult] = []
 
     def start(self) -> Deferred[TransferResult]:
-        done = self.pump.start()
+        done = started(self.pump)
         done.addCallback(self._ended)
         return done
 
@@ -336,7 +337,7 @@ def test_socket_that_hangs_up_is_ready(room: Rooms) -> None:
 
 def test_result_is_told_only_when_the_thread_is_back(room: Rooms) -> None:
     one = room(AGAIN)
-    done = one.start()
+    done = started(one)
     done.cancel()
     assert one.results == []
     one.line.carry()
@@ -351,7 +352,7 @@ def test_cancel_ends_the_work_of_the_thread_after_its_step(room: Rooms) -> None:
         return AGAIN
 
     one = room(AGAIN, cancelled_meanwhile)
-    done = one.start()
+    done = started(one)
     one.carry()
     assert len(one.pump.sizes) == 2
     assert one.outcomes == [Outcome.CANCELLED]
@@ -368,7 +369,7 @@ def test_cancel_wins_over_what_the_thread_met_meanwhile(room: Rooms, met: Any) -
         return met(most) if callable(met) else int(met)
 
     one = room(AGAIN, step)
-    done = one.start()
+    done = started(one)
     one.carry()
     assert [(result.outcome, result.error) for result in one.results] == [(Outcome.CANCELLED, None)]
     assert (one.connection.reading, one.connection.writing) == (None, None)
@@ -378,7 +379,7 @@ def test_cancel_wins_over_what_the_thread_met_meanwhile(room: Rooms, met: Any) -
 def test_cancel_of_a_load_that_still_stands_in_line_is_told_at_once(room: Rooms) -> None:
     one = room(AGAIN)
     one.line.has_threads = False
-    done = one.start()
+    done = started(one)
     assert one.pump.is_away
     done.cancel()
     assert one.outcomes == [Outcome.CANCELLED]
@@ -399,7 +400,7 @@ def test_what_was_granted_is_given_back_by_a_load_that_stands_in_line(room: Room
     pace = CountedPace(10 * MIB)
     one = room(AGAIN, pace=pace)
     one.line.has_threads = False
-    done = one.start()
+    done = started(one)
     one.reactor.advance(0.001)
     assert one.pump.is_away
     assert pace.allowed > 0
@@ -410,7 +411,7 @@ def test_what_was_granted_is_given_back_by_a_load_that_stands_in_line(room: Room
 
 def test_first_verdict_counts(room: Rooms) -> None:
     one = room(AGAIN)
-    done = one.start()
+    done = started(one)
     done.cancel()
     one.reactor.pump([STALL / 4] * 8)
     one.carry()
@@ -596,7 +597,7 @@ def test_what_was_not_used_is_given_back_by_a_cancel(room: Rooms) -> None:
 
     pace = CountedPace(1000)
     one = room(some, pace=pace)
-    done = one.start()
+    done = started(one)
     one.reactor.advance(1)
     done.cancel()
     one.carry()
@@ -606,7 +607,7 @@ def test_what_was_not_used_is_given_back_by_a_cancel(room: Rooms) -> None:
 
 def test_cancel_while_the_pace_holds_it_leaves_no_timer(room: Rooms) -> None:
     one = room(pace=CountedPace(1000))
-    one.start().cancel()
+    started(one).cancel()
     assert one.outcomes == [Outcome.CANCELLED]
     assert one.reactor.getDelayedCalls() == []
 

@@ -14,6 +14,7 @@ from ftpd.errors import IntegrityLost, NoSpace, NotPermitted, OverQuota, Transfe
 from ftpd.spi import Wanted
 from ftpd.testing.dataports import MemoryConnection
 from ftpd.testing.fakes import InlineThreads
+from ftpd.testing.lines import started
 from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.pump import Stalled
 from ftpd.values import Mark, Outcome, TransferResult
@@ -55,7 +56,7 @@ def connection() -> MemoryConnection:
 def copy_in(reactor: Reactor, connection: Any, file: Upload, **wanted: Any) -> tuple[CopyIn, list[TransferResult], Deferred[Any]]:
     pump = CopyIn(reactor, connection, file, Wanted(**{"stall_seconds": STALL} | wanted), InlineThreads())  # type: ignore[arg-type]
     results: list[TransferResult] = []
-    done = pump.start()
+    done = started(pump)
     done.addCallback(results.append)
     return pump, results, done
 
@@ -63,7 +64,7 @@ def copy_in(reactor: Reactor, connection: Any, file: Upload, **wanted: Any) -> t
 def copy_out(reactor: Reactor, connection: Any, source: Any, **wanted: Any) -> tuple[CopyOut, list[TransferResult], Deferred[Any]]:
     pump = CopyOut(reactor, connection, source, Wanted(**{"stall_seconds": STALL} | wanted))
     results: list[TransferResult] = []
-    done = pump.start()
+    done = started(pump)
     done.addCallback(results.append)
     return pump, results, done
 
@@ -271,7 +272,7 @@ def test_costly_conversion_is_done_in_threads(reactor: Reactor, connection: Memo
             return super().run(function, *args, **kwargs)
 
     threads, file = Threads(), Upload()
-    done = CopyIn(reactor, connection, file, Wanted(conversion=Costly()), threads).start()  # type: ignore[arg-type]
+    done = started(CopyIn(reactor, connection, file, Wanted(conversion=Costly()), threads))  # type: ignore[arg-type]
     connection.feed(b"ab.")
     connection.end()
     assert done.result.outcome is Outcome.FINISHED  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import pytest
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
 from ftpd.testing.paces import CountedPace
-from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor
+from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started
 from ftpd.transfer.download import shrunk
 from ftpd.transfer.sendfile import SendFile
 from ftpd.values import Outcome
@@ -50,7 +50,7 @@ def room(tmp_path: Path) -> Iterator[Callable[[int], Room]]:
 def test_what_outruns_a_step_begins_in_a_thread(room: Callable[[int], Room], size: int, start: int, is_away: bool) -> None:
     here = room(size * KIB)
     pump = here.pump(start=start * KIB)
-    done = pump.start()
+    done = started(pump)
     assert pump.is_away == is_away
     assert drive(here.reactor, done, here.line.read).outcome is Outcome.FINISHED
 
@@ -59,7 +59,7 @@ def test_what_outruns_a_step_begins_in_a_thread(room: Callable[[int], Room], siz
 def test_pace_that_grants_nothing_at_first_is_asked_again_once(room: Callable[[int], Room], size: int) -> None:
     here = room(size)
     pace = CountedPace(50 * KIB, pause_seconds=1000)
-    done = here.pump(pace=pace).start()
+    done = started(here.pump(pace=pace))
     assert pace.questions == 1
     assert len([call for call in here.reactor.getDelayedCalls() if call.active()]) == 1
     done.cancel()
@@ -75,7 +75,7 @@ def test_file_that_cannot_be_asked_for_its_size_is_our_fault(room: Callable[[int
     pump._has_lent_pages = True
     with monkeypatch.context() as patches:
         patches.setattr(os, "fstat", fail)
-        result = drive(here.reactor, pump.start(), here.line.read)
+        result = drive(here.reactor, started(pump), here.line.read)
     assert (result.outcome, type(result.error)) == (Outcome.LOCAL_FAULT, IntegrityLost)
 
 

@@ -20,7 +20,7 @@ from ftpd.errors import IntegrityLost, NoSpace
 from ftpd.spi import Wanted
 from ftpd.testing.gate import Gate
 from ftpd.testing.paces import CountedPace
-from ftpd.testing.pump_contract import DiskFile, TLSLine, crews_of, drive, opened, pattern, private_reactor, turn
+from ftpd.testing.pump_contract import DiskFile, TLSLine, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import carried
 from ftpd.transfer.protected import ReceiveProtected, SendProtected
 from ftpd.transfer.tunnel import Truncated, TunnelBroken
@@ -75,7 +75,7 @@ def raising(number: int) -> Callable[..., Any]:
 def test_damaged_disk_is_our_fault(room: Rooms, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     here = room(size)
     monkeypatch.setattr(os, "preadv", raising(errno.EIO))
-    result = drive(here.reactor, here.download().start(), here.line.read)
+    result = drive(here.reactor, started(here.download()), here.line.read)
     assert (result.outcome, type(result.error), result.moved) == (Outcome.LOCAL_FAULT, IntegrityLost, 0)
 
 
@@ -84,7 +84,7 @@ def test_full_disk_is_our_fault(room: Rooms, monkeypatch: pytest.MonkeyPatch, si
     here = room()
     monkeypatch.setattr(os, "pwrite", raising(errno.ENOSPC))
     here.line.unsent = pattern(size)
-    result = drive(here.reactor, here.upload().start(), here.line.write_and_end)
+    result = drive(here.reactor, started(here.upload()), here.line.write_and_end)
     assert (result.outcome, type(result.error), result.moved) == (Outcome.LOCAL_FAULT, NoSpace, 0)
 
 
@@ -93,7 +93,7 @@ def test_upload_that_ends_without_the_end_of_tls_is_truncated(room: Rooms, size:
     here = room()
     here.line.unsent = pattern(size)
 
-    done = here.upload().start()
+    done = started(here.upload())
     while here.line.unsent or here.line._wire:
         here.line.write()
         turn(here.reactor)
@@ -109,12 +109,12 @@ def test_damaged_record_in_an_upload_is_the_peers_fault(room: Rooms, is_away: bo
     if is_away:
         here.line.write(pattern(40_000))
         with Gate("pwrite") as gate:
-            done = pump.start()
+            done = started(pump)
             while not gate.is_reached:
                 turn(here.reactor)
             here.line.client.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
     else:
-        done = pump.start()
+        done = started(pump)
         here.line.client.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
     result = drive(here.reactor, done)
     assert (result.outcome, type(result.error)) == (Outcome.PEER_FAULT, TunnelBroken)
@@ -122,7 +122,7 @@ def test_damaged_record_in_an_upload_is_the_peers_fault(room: Rooms, is_away: bo
 
 def test_damaged_record_in_a_download_is_the_peers_fault(room: Rooms) -> None:
     here = room(LARGE, is_narrow=True)
-    done = here.download().start()
+    done = started(here.download())
     here.line.client.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
     result = drive(here.reactor, done)
     assert (result.outcome, type(result.error)) == (Outcome.PEER_FAULT, TunnelBroken)
@@ -132,7 +132,7 @@ def test_file_that_is_not_in_memory_is_read_by_a_thread(room: Rooms, monkeypatch
     here = room(SMALL)
     monkeypatch.setattr(Disk, "read_cached", lambda *_: None)
     pump = here.download()
-    done = pump.start()
+    done = started(pump)
     assert pump.is_away
     assert drive(here.reactor, done, here.line.read).outcome is Outcome.FINISHED
     assert here.line.read_all() == pattern(SMALL)
@@ -142,7 +142,7 @@ def test_what_is_encrypted_is_charged_once_and_at_once(room: Rooms) -> None:
     """The kernel takes a part of it: what is still to be flushed needs no further grant."""
     here = room(LARGE, is_narrow=True)
     pace = CountedPace(100_000)
-    done = here.download(pace=pace).start()
+    done = started(here.download(pace=pace))
     seen = set()
     for _ in range(50):
         turn(here.reactor)
@@ -155,7 +155,7 @@ def test_what_is_encrypted_is_charged_once_and_at_once(room: Rooms) -> None:
 def test_progress_is_what_the_peer_has_of_it(room: Rooms) -> None:
     here = room(LARGE, is_narrow=True)
     pump = here.download()
-    done = pump.start()
+    done = started(pump)
     while not here.reactor.getWriters():
         turn(here.reactor)
     before = pump.progress()

@@ -18,7 +18,7 @@ import pytest
 
 from ftpd.errors import IntegrityLost, NoSpace, OverQuota
 from ftpd.spi import Wanted
-from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor
+from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor, started
 from ftpd.transfer import carried, pipe
 from ftpd.transfer.receive import Receive
 from ftpd.values import Outcome, TransferResult
@@ -40,7 +40,7 @@ def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Receiving:
         with private_reactor() as reactor, closing(Line(reactor)) as line, opened(tmp_path / "file") as file:
             line.unsent = data
             pump = Receive(crews_of(reactor), line.below, file.descriptor(), Wanted(stall_seconds=5, **wanted))
-            return drive(reactor, pump.start(), line.write_and_end)
+            return drive(reactor, started(pump), line.write_and_end)
 
     return receive
 
@@ -214,7 +214,7 @@ def urgent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, 
             assert line.client.send(b"!", sockets.MSG_OOB) == 1
             line.unsent = after
             pump = Receive(crews_of(reactor), line.below, file.descriptor(), Wanted(stall_seconds=5))
-            result = drive(reactor, pump.start(), line.write_and_end)
+            result = drive(reactor, started(pump), line.write_and_end)
             return result, (tmp_path / "file").read_bytes()
 
     return receive
@@ -237,7 +237,7 @@ def test_urgent_byte_right_before_the_end_ends_no_upload(tmp_path: Path, monkeyp
         line.client.sendall(b"x" * 20_000)
         line.end()
         pump = Receive(crews_of(reactor), line.below, file.descriptor(), Wanted(stall_seconds=5))
-        result = drive(reactor, pump.start())
+        result = drive(reactor, started(pump))
     assert (result.outcome, result.moved) == (Outcome.FINISHED, 40_000)
     assert (tmp_path / "file").read_bytes() == pattern(20_000) + b"x" * 20_000
 
@@ -253,7 +253,7 @@ def test_client_that_gives_little_but_often_comes_back_to_the_reactor_thread(
     with private_reactor() as reactor, closing(Line(reactor)) as line, opened(tmp_path / "file") as file:
         pump = Receive(crews_of(reactor), line.below, file.descriptor(), Wanted(stall_seconds=5))
         line.client.sendall(pattern(20_000))
-        done = pump.start()
+        done = started(pump)
         assert pump.is_away
         seen_back = False
 

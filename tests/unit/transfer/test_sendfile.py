@@ -18,7 +18,7 @@ import pytest
 from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
-from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, turn
+from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import sendfile
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.sendfile import SendFile
@@ -38,7 +38,7 @@ def send(tmp_path: Path) -> Send:
     def send(data: bytes) -> tuple[TransferResult, bytes]:
         (tmp_path / "file").write_bytes(data)
         with private_reactor() as reactor, closing(Line(reactor)) as line, opened(tmp_path / "file") as file:
-            result = drive(reactor, pump_of(reactor, line, file).start(), line.read)
+            result = drive(reactor, started(pump_of(reactor, line, file)), line.read)
             received = line.read_all() if result.outcome is Outcome.FINISHED else bytes(line.received)
         return result, received
 
@@ -125,7 +125,7 @@ def test_file_cut_while_its_last_bytes_were_under_way_is_our_fault_where_they_we
     (tmp_path / "file").write_bytes(pattern(6000))
     with private_reactor() as reactor, closing(Line(reactor, is_narrow=True)) as line, opened(tmp_path / "file") as file:
         pump = pump_of(reactor, line, file)
-        done = pump.start()
+        done = started(pump)
         for _ in range(1000):
             if pump.moved == 6000:
                 break
@@ -174,7 +174,7 @@ def test_small_file_in_memory_is_sent_without_sendfile(send: Send, monkeypatch: 
 def test_client_that_ends_its_side_and_does_not_read_wakes_nobody(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(THREADED)
     with private_reactor() as reactor, closing(Line(reactor, is_narrow=True)) as line, opened(tmp_path / "file") as file:
-        done = pump_of(reactor, line, file).start()
+        done = started(pump_of(reactor, line, file))
         line.end()
         for _ in range(200):
             turn(reactor)
@@ -184,3 +184,12 @@ def test_client_that_ends_its_side_and_does_not_read_wakes_nobody(tmp_path: Path
         assert line.below.wakeups - settled <= 1
         done.cancel()
         assert drive(reactor, done).outcome is Outcome.CANCELLED
+
+
+def test_small_file_is_over_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(pattern(2000))
+    with private_reactor() as reactor, closing(Line(reactor)) as line, opened(tmp_path / "file") as file:
+        result = pump_of(reactor, line, file).start()
+        assert isinstance(result, TransferResult)
+        assert (result.moved, result.outcome) == (2000, Outcome.FINISHED)
+        assert line.read_all() == pattern(2000)

@@ -12,7 +12,9 @@ from OpenSSL import SSL
 
 from ftpd.testing.certificates import make_certificate
 from ftpd.testing.pump_contract import pattern, tls_context
-from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken, can_tell_resumption
+from ftpd.transfer import openssl, tunnel
+from ftpd.transfer.openssl import can_tell_resumption
+from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken
 
 MIB = 1024 * 1024
 VERSIONS = {"TLSv1.2": SSL.TLS1_2_VERSION, "TLSv1.3": SSL.TLS1_3_VERSION}
@@ -514,20 +516,22 @@ class Counted:
 
 
 @both_versions
-def test_a_command_is_read_with_one_call(version: str) -> None:
+def test_a_command_is_read_with_one_call(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client = established(version=version)
     server.decrypt()
-    server._connection = counted = Counted(server._connection, "recv")
+    monkeypatch.setattr(tunnel, "read_into", openssl._read_into_publicly)
+    server._connection = counted = Counted(server._connection, "recv_into")
     client.connection.send(b"NOOP\r\n")
     server.feed(client.wire())
     assert (server.decrypt(), server.decrypt(), counted.calls) == (b"NOOP\r\n", b"", 1)
 
 
 @both_versions
-def test_after_a_command_there_is_nothing_to_send_and_nobody_is_asked(version: str) -> None:
+def test_after_a_command_there_is_nothing_to_send_and_nobody_is_asked(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client = established(version=version)
     server.decrypt()
     server.outgoing()
+    monkeypatch.setattr(tunnel, "take_out", openssl._take_out_publicly)
     server._connection = counted = Counted(server._connection, "bio_read")
     client.connection.send(b"NOOP\r\n")
     server.feed(client.wire())

@@ -13,7 +13,7 @@ import pytest
 from ftpd.errors import OverQuota
 from ftpd.spi import Wanted
 from ftpd.testing.gate import Gate
-from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor, turn
+from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import carried
 from ftpd.transfer.carried import Ended
 from ftpd.transfer.receive import Receive
@@ -29,7 +29,7 @@ def test_low_water_is_high_in_a_thread_only(tmp_path: Path, monkeypatch: pytest.
             line.client.sendall(pattern(40_000))
             line.end()
             assert line.low_water() == 1
-            done = Receive(crews_of(reactor), line.below, file.descriptor(), Wanted()).start()
+            done = started(Receive(crews_of(reactor), line.below, file.descriptor(), Wanted()))
             while not gate.is_reached:
                 turn(reactor)
             assert line.low_water() > 4096  # 256 KiB, or half of what the socket holds

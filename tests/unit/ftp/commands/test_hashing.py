@@ -4,7 +4,7 @@ import zlib
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ftpd.ftp.settings import FTPSettings, HashSettings
@@ -251,6 +251,7 @@ def test_any_name_between_marks_is_found(name, bounds):
 
 
 @given(name=NAMES.filter(lambda name: name[0] != '"'))
+@example(name="0 0 0")
 def test_any_name_without_marks_is_found(name):
     Dialogue(login="ann", files={"/" + name: b"hello"}).says(f"XMD5 {name}").hears(250, MD5.upper()).says(f"HASH {name}").hears(213)
 

@@ -4,7 +4,7 @@ import pytest
 
 from ftpd.ftp.settings import FTPSettings, ListingSettings
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.storage.memory import MemoryStore
+from ftpd.storage.memory import MemoryFilesystem, MemoryStore
 from ftpd.testing.dialogue import Dialogue
 from ftpd.values import Account, Permission, Rule
 
@@ -88,6 +88,21 @@ def test_list_without_a_data_connection_announced_is_425():
 def test_list_without_the_permission_is_550():
     blind = Account("bob", rules=(Rule(ROOT, Permission.READ),))
     Dialogue(login="bob", accounts=[blind], files=FILES).says("LIST").hears(550)
+
+
+def test_who_may_read_and_not_list_sees_the_row_of_a_file():
+    reader = Account("bob", rules=(Rule(ROOT, Permission.READ),))
+    dialogue = Dialogue(login="bob", accounts=[reader], files=FILES)
+    assert names(dialogue.says("LIST a.txt")) == ["a.txt"]
+    dialogue.says("MLSD a.txt").hears(501)
+    dialogue.says("LIST dir").hears(550)
+    dialogue.says("MLSD dir").hears(550)
+
+
+@pytest.mark.parametrize("line", ["LIST dir", "NLST dir", "MLSD dir"])
+def test_a_directory_is_opened_without_a_look_at_it_before(line, monkeypatch):
+    monkeypatch.delattr(MemoryFilesystem, "stat")
+    listed(ann().says(line))
 
 
 def test_list_r_descends():

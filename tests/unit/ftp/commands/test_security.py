@@ -258,6 +258,19 @@ class TestCCC:
     def cleared(self, **arguments):
         return protected("ann", settings=rules(ccc=True), **arguments).says("CCC").hears(200)
 
+    @pytest.mark.parametrize("is_implicit", [False, True])
+    def test_rein_forgets_it_and_tls_can_be_begun_again(self, is_implicit):
+        if is_implicit:
+            dialogue = Dialogue(contexts=MemoryContexts(), is_implicit=True, settings=rules(ccc=True)).shakes_hands().hears(220)
+            dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("CCC").hears(200)
+        else:
+            dialogue = self.cleared()
+        dialogue.says_end().says("REIN").hears(220)
+        assert "AUTH TLS" in features(dialogue)
+        assert not dialogue.session.protection.is_private
+        dialogue.says("AUTH TLS").hears(234).shakes_hands()
+        dialogue.says("USER ann").hears(331).says("PASS secret").hears(230).says("PBSZ 0").hears(200).says("PROT P").hears(200)
+
     def test_it_goes_on_in_clear_after_close_notify(self):
         dialogue = self.cleared().says_end().says("PWD").hears(257).is_open()
         assert dialogue.transport.writes[-1] == b'257 "/" is the working directory.\r\n'

@@ -12,8 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from ftpd.errors import DataConnectionFailed, DataNotProtected
 from ftpd.events import DataNotResumed
 from ftpd.ftp.data.protected import ProtectedPort
-from ftpd.ftp.settings import FTPSettings, ProtectionSettings, TimeoutSettings
-from ftpd.schema import Seconds
+from ftpd.ftp.deadlines import Deadlines
+from ftpd.ftp.settings import FTPSettings, ProtectionSettings
 from ftpd.testing.certificates import make_certificate
 from ftpd.testing.pump_contract import Line, private_reactor, turn
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
@@ -48,9 +48,9 @@ class Room:
         self.line = Line(reactor)
         self.events = []
         self.contexts = MemoryContexts()
-        settings = FTPSettings(timeouts=TimeoutSettings(data_connect=Seconds(0.1)), tls=ProtectionSettings(**rules))
+        settings = FTPSettings(tls=ProtectionSettings(**rules))
         self.session = SimpleNamespace(
-            factory=SimpleNamespace(reactor=reactor, settings=settings, contexts=self.contexts),
+            factory=SimpleNamespace(reactor=reactor, settings=settings, contexts=self.contexts, handshakes=Deadlines(reactor, 0.1)),
             policy=SimpleNamespace(tolerates_eof=False),
             protection=SimpleNamespace(context=self.contexts.for_session(), is_tls_client=False, is_told=False),
             peer=Peer("127.0.0.1", 40000, "127.0.0.1", 21, tls=TLSFacts("TLSv1.3", "")),
@@ -126,6 +126,7 @@ def room(reactor):
     yield make
     for one in rooms:
         one.line.close()
+        one.session.factory.handshakes.close()
 
 
 def test_resumed_connection_is_given_and_nobody_told(room):
