@@ -17,7 +17,8 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from ftpd.spi import Reactor
-from ftpd.tftp.line import Address, ConnectedLine, SocketOption
+from ftpd.tftp.endpoint import Address, SocketOption
+from ftpd.tftp.line import ConnectedLine
 from ftpd.tftp.multicast import MOST_BLOCKS, Group, Seat
 from ftpd.tftp.settings import TFTPMulticastSettings
 from ftpd.tftp.timing import Timing

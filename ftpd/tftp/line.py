@@ -8,38 +8,30 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import socket
 import struct
-import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
 from ftpd.spi import Reactor
-from ftpd.tftp.port import RequestPort, let_routers_cut
+from ftpd.tftp.endpoint import IS_LINUX, Address, SocketOption, connected_endpoint, family_of, mtu_block
+from ftpd.tftp.path import PathProbe
+from ftpd.tftp.port import Ancillary, RequestPort
 
-__all__ = ["ConnectedLine", "Line", "Listener", "PathProbe", "SharedLine", "SocketOption", "mtu_block"]
+__all__ = ["LEAST_RECEIVED", "ConnectedLine", "Line", "Listener", "SharedLine", "offload"]
 
-IS_LINUX: Final = sys.platform == "linux"
 _UDP_SEGMENT: Final = 103  # linux/udp.h; Linux 4.18
-_PATH_MTU: Final = {  # IP_MTU, linux/in.h, and IPV6_MTU, linux/in6.h; and the bytes of the headers of IP and UDP
-    socket.AF_INET: (socket.IPPROTO_IP, 14, 28),
-    socket.AF_INET6: (socket.IPPROTO_IPV6, 24, 48),
-}
-_NONBLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)
 _MOST_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS
 _MOST_BYTES: Final = 65487  # of one call: an IPv4 packet without its headers, less what IPv6's take more
 _TFTP_HEADER: Final = 4
-_LEAST_RECEIVED: Final = 256  # an ACK is 4 bytes, and of an ERROR's message half as many are looked at
 _MOST_READ: Final = 64  # datagrams in one turn of the reactor
-_TRIES: Final = 64  # of ports in a range
 _ROOM: Final = 4 * 1024 * 1024  # for a window in the kernel, as far as the system lets us
 
-Address: TypeAlias = tuple[Any, ...]
-SocketOption: TypeAlias = tuple[int, int, int | bytes]
+LEAST_RECEIVED: Final = 256
+"""Bytes of a datagram that are always read: an ACK has 4, and of an ERROR's message half as many are looked at."""
 
 
 class Listener(Protocol):
@@ -53,6 +45,9 @@ class Listener(Protocol):
 
     def broken(self, error: OSError) -> None:
         """The client cannot be reached; mostly its port is closed."""
+
+    def fail(self, error: Exception) -> None:
+        """A fault of ours, met over what the client sent."""
 
 
 class Line(Protocol):
@@ -74,9 +69,6 @@ class Line(Protocol):
     def cut_at(self, size: int, receives: int) -> None:
         """Datagrams have *size* bytes from now on, and those that come *receives* at most."""
 
-    def path_block(self) -> int | None:
-        """Return the largest block that reaches the client in one piece, None where nobody knows."""
-
     def close(self) -> None: ...
 
 
@@ -97,11 +89,11 @@ class ConnectedLine:
         self.local = local
         self.peer = peer
         self._reactor = reactor
-        self._most = _LEAST_RECEIVED
+        self._most = LEAST_RECEIVED
         self._is_writing = False
         self.segments = 1
-        self._segment: list[tuple[int, int, bytes]] = []
-        self._socket: socket.socket | None = _connected(local, peer, ports, options)
+        self._segment: Ancillary = []
+        self._socket: socket.socket | None = connected_endpoint(local, peer, ports, options)
         self._descriptor = self._socket.fileno()
         self.send = self._socket.send
         self._recv = self._socket.recv
@@ -121,17 +113,10 @@ class ConnectedLine:
 
     def cut_at(self, size: int, receives: int) -> None:
         assert self._socket is not None
-        self._most = max(_LEAST_RECEIVED, receives)
-        if self._most > _LEAST_RECEIVED:
+        self._most = max(LEAST_RECEIVED, receives)
+        if self._most > LEAST_RECEIVED:
             _make_room(self._socket, socket.SO_RCVBUF)
-        path = self.path_block()
-        if IS_LINUX and path is not None and size <= path + _TFTP_HEADER:
-            self.segments = min(_MOST_SEGMENTS, _MOST_BYTES // size)
-            self._segment = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
-
-    def path_block(self) -> int | None:
-        assert self._socket is not None
-        return mtu_block(self._socket, _family(self.peer))
+        self.segments, self._segment = offload(size, mtu_block(self._socket, family_of(self.peer)))
 
     def share_port(self) -> int:
         """Let other lines that set SO_REUSEADDR answer from the same port, to other clients; return its number."""
@@ -162,11 +147,11 @@ class ConnectedLine:
 
     def doRead(self) -> None:
         """Take what is there: one acknowledgement, or the blocks of an upload."""
-        if self._most > _LEAST_RECEIVED:
+        if self._most > LEAST_RECEIVED:
             self._read_many()
             return
         try:
-            datagram = self._recv(_LEAST_RECEIVED)
+            datagram = self._recv(LEAST_RECEIVED)
         except BlockingIOError:
             return
         except OSError as error:
@@ -228,98 +213,18 @@ class SharedLine:
         self._port.await_room(self._peer)
 
     def cut_at(self, size: int, receives: int) -> None:
-        path = self.path_block()
-        if IS_LINUX and path is not None and size <= path + _TFTP_HEADER:
-            self.segments = min(_MOST_SEGMENTS, _MOST_BYTES // size)
-            self._burst = [*self._ancillary, (socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
-
-    def path_block(self) -> int | None:
-        return self._probe.path_block(self._local, self._peer)
+        self.segments, segment = offload(size, self._probe.path_block(self._local, self._peer))
+        self._burst = [*self._ancillary, *segment]
 
     def close(self) -> None:
         """Nothing is its own."""
 
 
-class PathProbe:
-    """What the kernel knows of the paths to clients, asked by way of a socket through which nothing is sent; it is opened when first asked.
-
-    It is connected to one client after the other: a socket for each question would be a seventh of a request (tests/bench: tftp-tiny).
-    """
-
-    def __init__(self) -> None:
-        self._socket: socket.socket | None = None
-        self._local: Address = ()
-
-    def path_block(self, local: Address, peer: Address) -> int | None:
-        """Return the largest block that crosses the path from *local* to *peer* in one piece, None where nobody knows."""
-        try:
-            if self._socket is not None and self._local == local:
-                self._socket.connect(peer)
-            else:
-                self.close()
-                self._socket = _connected(local, peer, (0, 0))
-                self._local = local
-        except OSError:  # there is no way to it, or no descriptor free
-            self.close()
-            return None
-        return mtu_block(self._socket, _family(peer))
-
-    def close(self) -> None:
-        """Close the socket; the next question opens another."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-
-def mtu_block(connected: socket.socket, family: socket.AddressFamily) -> int | None:
-    """Return the largest block that crosses the path of *connected* in one piece, as far as the kernel knows the path; None elsewhere than on Linux.
-
-    The socket's *family* is the caller's to know: Python makes an enum of it each time that a socket is asked, for as much as the system call takes.
-    """
-    if not IS_LINUX:
-        return None
-    level, option, headers = _PATH_MTU[family]
-    try:
-        return connected.getsockopt(level, option) - headers - _TFTP_HEADER
-    except OSError:
-        return None
-
-
-def _connected(local: Address, peer: Address, ports: tuple[int, int], options: Iterable[SocketOption] = ()) -> socket.socket:
-    family = _family(peer)
-    connected = socket.socket(family, socket.SOCK_DGRAM | _NONBLOCKING)
-    try:
-        if not _NONBLOCKING:
-            connected.setblocking(False)
-        let_routers_cut(connected, family)
-        for option in options:
-            connected.setsockopt(*option)
-        _bind(connected, local, ports)
-        connected.connect(peer)
-    except BaseException:
-        connected.close()
-        raise
-    return connected
-
-
-def _family(address: Address) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-
-
-def _bind(one: socket.socket, local: Address, ports: tuple[int, int]) -> None:
-    first, last = ports
-    if not last:
-        one.bind((local[0], 0, *local[2:]))
-        return
-    start = random.randrange(first, last + 1)
-    for step in range(min(_TRIES, last - first + 1)):
-        try:
-            one.bind((local[0], first + (start - first + step) % (last - first + 1), *local[2:]))
-        except OSError as error:
-            failed = error
-        else:
-            return
-    raise failed
+def offload(size: int, path: int | None) -> tuple[int, Ancillary]:
+    """Return how many datagrams of *size* bytes the kernel cuts out of one call, and what tells it to; on a path for blocks of *path* bytes."""
+    if not IS_LINUX or path is None or size > path + _TFTP_HEADER:
+        return 1, []
+    return min(_MOST_SEGMENTS, _MOST_BYTES // size), [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
 
 
 def _make_room(one: socket.socket, option: int) -> None:

@@ -5,6 +5,7 @@ Apart from the server, which counts and dispatches: here is what a request means
 
 from __future__ import annotations
 
+import errno
 import inspect
 from contextlib import suppress
 from functools import lru_cache
@@ -20,19 +21,22 @@ from ftpd.events import LoginFailed, RequestRefused
 from ftpd.paths import VirtualPath, decode_name, encode_name
 from ftpd.spi import ReadableFile
 from ftpd.tftp.download import Download, Frames
+from ftpd.tftp.endpoint import IS_LINUX, Address
 from ftpd.tftp.errors_to_codes import answer_for
 from ftpd.tftp.exchange import Exchange, Home, Visitor
 from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
 from ftpd.tftp.groups import Groups
-from ftpd.tftp.line import IS_LINUX, ConnectedLine, Line, PathProbe, SharedLine
+from ftpd.tftp.line import ConnectedLine, Line, SharedLine
 from ftpd.tftp.logins import Logins
 from ftpd.tftp.multicast_download import MulticastDownload
 from ftpd.tftp.names import Names, Resolved, read_map_file
 from ftpd.tftp.neighbours import Neighbours
-from ftpd.tftp.port import Address, Arrival, RequestPort
+from ftpd.tftp.path import PathProbe
+from ftpd.tftp.port import Arrival, RequestPort
 from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
 from ftpd.tftp.stream import StreamFrames, is_streamed, pieces_of
 from ftpd.tftp.timing import Timing
+from ftpd.tftp.transfer_port import TransferPorts
 from ftpd.tftp.upload import Upload
 from ftpd.tftp.virtual import FileRequest, VirtualFile, VirtualFiles
 from ftpd.tftp.window import Receiver, Sender
@@ -53,6 +57,9 @@ _REMEMBERED: Final = (
 )
 
 
+_FEW_BLOCKS: Final = 16  # of a download that shares a port: beyond that a connected socket, where each packet costs less, pays
+
+
 class Opening:
     """Opens what clients of one listener ask for; *home* is told of it."""
 
@@ -64,7 +71,8 @@ class Opening:
         self._listen = listen
         self._files = files
         self._neighbours = Neighbours()
-        self._probe = PathProbe()
+        self._probe = PathProbe(home.reactor)
+        self._ports = TransferPorts(home.reactor, listen.ports, self._probe)
         map_file = read_map_file(listen.map_file) if listen.map_file else None
         self._names = Names(listen, map_file, self._neighbours.mac_of if listen.unique_root == "mac" else None)
         self._hot = HotFiles(settings.memory)
@@ -78,6 +86,7 @@ class Opening:
         """Nothing is to be opened any more; may be called twice."""
         self._neighbours.close()
         self._probe.close()
+        self._ports.retire()
         self._logins.close()
 
     async def open(self, visitor: Visitor, source: Address, arrival: Arrival, port: RequestPort | None) -> Opened:
@@ -115,32 +124,39 @@ class Opening:
                 return found.below(own)
         return found.path
 
-    def _line(self, route: Route) -> Line:
+    def _line(self, route: Route, *, is_short: bool = False) -> Line:
         source, arrival, port = route
         if self._listen.single_port and port is not None:
             return SharedLine(port, self._probe, arrival[0], source, arrival[1])
         try:
-            return ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
+            try:
+                return (is_short and self._ports.line(arrival[0], source)) or self._connected(route)
+            except OSError as failure:
+                if failure.errno != errno.EADDRINUSE:
+                    raise
+                self._ports.retire()  # of a narrow range an idle one may have the last
+                return self._connected(route)
         except OSError as failure:
             raise from_oserror(failure) from failure
+
+    def _connected(self, route: Route) -> ConnectedLine:
+        source, arrival, _ = route
+        return ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
 
     # Reading.
 
     async def _download(self, visitor: Visitor, name: str, path: VirtualPath, route: Route) -> Exchange:
         request = visitor.request
         file = await self._readable(visitor, name, path)  # before there is a line: most that is asked for in a boot is not there
-        line: Line | None = None
         frames: Frames | None = None
         try:
-            line = self._line(route)
             is_octet = request.mode is Mode.OCTET
             is_size_known = is_octet and not is_streamed(file)
             if is_size_known and "multicast" in request.options and self._groups is not None:
-                member = self._member(visitor, path, line, file, self._groups)
+                member = self._member(visitor, path, route, file, self._groups)
                 if member is not None:
-                    line.close()
                     return member
-            terms, geometry = self._terms(visitor, line, file.info.size if is_size_known else None)
+            terms, geometry = self._terms(visitor, route, file.info.size if is_size_known else None)
             if is_size_known:
                 frames = FileFrames(file, path, geometry, self._hot)
             else:
@@ -149,24 +165,23 @@ class Opening:
                 terms.window, self._timing(terms), rollover=terms.rollover, has_oack=bool(terms.acknowledged), last=frames.last
             )
             exchange = Download(visitor, path, terms, file, timer, frames)
+            line = self._line(route, is_short=frames.last is not None and frames.last <= _FEW_BLOCKS)
         except BaseException:
             if frames is not None:
                 frames.close()
-            if line is not None:
-                line.close()
             await file.close()
             raise
         exchange.attach(line)
         return exchange
 
-    def _member(self, visitor: Visitor, path: VirtualPath, line: Line, file: ReadableFile, groups: Groups) -> Exchange | None:
+    def _member(self, visitor: Visitor, path: VirtualPath, route: Route, file: ReadableFile, groups: Groups) -> Exchange | None:
         """Return the client's part in what goes to a group; None: it gets the file by itself, as if it had not asked for `multicast`."""
-        assert isinstance(line, ConnectedLine)  # there are no groups behind a single port
-        terms, geometry = self._terms(visitor, line, file.info.size, multicast="")
-        if ":" in line.peer[0] or not groups.can_send(file.info, terms.block_size):
+        source, arrival, _ = route
+        terms, geometry = self._terms(visitor, route, file.info.size, multicast="")
+        if ":" in source[0] or not groups.can_send(file.info, terms.block_size):
             return None
         frames = FileFrames(file, path, geometry, self._hot)
-        place = groups.join(file.info, terms.block_size, line.local, line.peer, self._timing(terms))
+        place = groups.join(file.info, terms.block_size, arrival[0], source, self._timing(terms))
         if place is None:
             frames.close()
             return None
@@ -191,15 +206,15 @@ class Opening:
             raise NotPermitted(path, "This server takes no files by TFTP")
         line = self._line(route)
         try:
-            exchange = await self._stored_by(visitor, path, line, mode)
+            exchange = await self._stored_by(visitor, path, route, mode)
         except BaseException:
             line.close()
             raise
         exchange.attach(line)
         return exchange
 
-    async def _stored_by(self, visitor: Visitor, path: VirtualPath, line: Line, mode: WriteMode) -> Exchange:
-        terms, _ = self._terms(visitor, line, None)
+    async def _stored_by(self, visitor: Visitor, path: VirtualPath, route: Route, mode: WriteMode) -> Exchange:
+        terms, _ = self._terms(visitor, route, None)
         largest = self._settings.largest_file or None
         if largest is not None and (terms.declared_size or 0) > largest:
             raise OverQuota(path, f"Larger than the {largest} bytes that one file may have")
@@ -216,10 +231,11 @@ class Opening:
 
     # Terms.
 
-    def _terms(self, visitor: Visitor, line: Line, size: int | None, multicast: str | None = None) -> tuple[Terms, Geometry]:
+    def _terms(self, visitor: Visitor, route: Route, size: int | None, multicast: str | None = None) -> tuple[Terms, Geometry]:
         """Return what *visitor* is granted, and how a file of *size* bytes is cut by it."""
         fits = self._settings.options.fit_mtu and not _ROUTED.isdisjoint(visitor.request.options)
-        return self._agreed(visitor.datagram, line.path_block() if fits else None, size, multicast)
+        path_block = self._probe.path_block(route[1][0], route[0]) if fits else None
+        return self._agreed(visitor.datagram, path_block, size, multicast)
 
     def _agree(self, datagram: bytes, mtu_block: int | None, size: int | None, multicast: str | None) -> tuple[Terms, Geometry]:
         ceilings = self._ceilings

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
@@ -18,21 +17,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ftpd.spi import Reactor
+from ftpd.tftp.endpoint import Address, let_routers_cut
 
-__all__ = ["Arrival", "RequestPort", "let_routers_cut"]
+__all__ = ["Ancillary", "Arrival", "RequestPort"]
 
-Address: TypeAlias = tuple[Any, ...]
 Ancillary: TypeAlias = list[tuple[int, int, bytes]]
 Arrival: TypeAlias = tuple[Address, Ancillary]  # the address of ours that was asked, and what makes an answer leave from it
 
 _IP_PKTINFO: Final = getattr(socket, "IP_PKTINFO", 8)  # linux/in.h; named since Python 3.14
 _PKTINFO: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16si")
-_DISCOVERY: Final = {  # IP_MTU_DISCOVER, linux/in.h, and IPV6_MTU_DISCOVER, linux/in6.h
-    socket.AF_INET: (socket.IPPROTO_IP, 10),
-    socket.AF_INET6: (socket.IPPROTO_IPV6, 23),
-}
-_NO_DISCOVERY: Final = 0  # IP_PMTUDISC_DONT, IPV6_PMTUDISC_DONT
 _ANY: Final = ("0.0.0.0", "::")
 _MOST_BYTES: Final = 65536
 _MOST_READ: Final = 64  # datagrams in one turn of the reactor
@@ -140,16 +134,6 @@ class RequestPort:
                 arrival = self._arrivals[data] = _read_arrival(level, kind, data)
                 return arrival
         return self._only
-
-
-def let_routers_cut(one: socket.socket, family: socket.AddressFamily) -> None:
-    """Let routers cut what does not fit, as tftp-hpa and dnsmasq do.
-
-    Else Linux would have them throw it away and say so, to find the path's MTU, and what they say is an error of the socket: a transfer
-    through a tunnel would end with its first large block (EMSGSIZE).
-    """
-    if sys.platform == "linux":
-        one.setsockopt(*_DISCOVERY[family], _NO_DISCOVERY)
 
 
 def _ask_for_destination(bound: socket.socket) -> bool:

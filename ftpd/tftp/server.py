@@ -26,12 +26,13 @@ from ftpd.errors import TooManySessions
 from ftpd.events import Events, SessionRefused
 from ftpd.spi import DelayedCall, Reactor
 from ftpd.stepping import stepped
+from ftpd.tftp.endpoint import Address
 from ftpd.tftp.exchange import NEVER, Exchange, Visitor
 from ftpd.tftp.opening import Opening
-from ftpd.tftp.port import Address, Arrival, RequestPort
+from ftpd.tftp.port import Arrival, RequestPort
 from ftpd.tftp.settings import TFTPListenSettings, TFTPSettings
 from ftpd.tftp.virtual import FileRequest, VirtualFiles
-from ftpd.tftp.wire.packets import ACK, DATA, BadRequest, ErrorCode, error, is_request, parse_request
+from ftpd.tftp.wire.packets import BadRequest, ErrorCode, error, is_of_transfer, is_request, parse_request
 from ftpd.values import Outcome, Peer, SessionRow
 
 __all__ = ["FileRequest", "TFTPServer", "VirtualFiles"]
@@ -43,7 +44,6 @@ _QUIET_SECONDS: Final = 10.0  # between two complaints about requests beyond a l
 _ANSWER_SECONDS: Final = 0.2  # between two answers to the same request; clients wait for a second and more
 _MOST_DALLYING: Final = 1024  # stored uploads: each keeps one of the 28,000 ports of Linux, for 255 s if its client says so
 _STOPPING: Final = "The server is shutting down."
-_OF_A_TRANSFER: Final = (bytes((0, DATA)), bytes((0, ACK)))  # what a datagram begins with whose sender believes in one
 
 
 class _Beginning:
@@ -213,7 +213,7 @@ class TFTPServer:
             return
         if known is not None:
             known.received(datagram)
-        elif datagram[:2] in _OF_A_TRANSFER:
+        elif is_of_transfer(datagram):
             self._say(error(ErrorCode.UNKNOWN_TRANSFER_ID, "Unknown transfer ID"), source, arrival)
 
     def _repeat(self, known: Exchange) -> None:

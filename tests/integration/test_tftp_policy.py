@@ -18,7 +18,7 @@ from tests.integration.conftest import ServeTftp
 from tests.integration.fleet import wait_until
 from tests.integration.network import BROADCAST, SERVER, SERVER6, CannotMake, Network
 from tests.integration.tftp_server import Shelf, TftpServer
-from tests.integration.tftp_wire import ACK, DATA, RRQ, Packet, Refused, TftpWire, ack, data, oack, refusal, request
+from tests.integration.tftp_wire import ACK, DATA, RRQ, Packet, Refused, TftpWire, ack, data, error, oack, refusal, request
 from tests.integration.wire import free_port
 
 SECRET: Final = b"the secret of another account"
@@ -226,7 +226,6 @@ def test_a_network_has_a_root_of_its_own(serve_tftp: ServeTftp, connect: Connect
     networks = [{"networks": ["127.0.0.2/32", "127.0.0.4/30"], "root": "/guests"}]
     server = listening(serve_tftp, {"networks": networks, "root": "/hosts"})
     for root in ("hosts", "guests"):
-        (server.files / root).mkdir()
         (server.files / root / "who").write_text(root)
     assert connect(server.place).fetch("who") == b"hosts"
     assert connect(server.place, source="127.0.0.2").fetch("who") == b"guests"
@@ -266,11 +265,26 @@ def test_the_number_behind_65535_is_the_operators_choice(serve_tftp: ServeTftp, 
 def test_answers_come_from_the_ports_that_are_set(serve_tftp: ServeTftp, connect: Connect) -> None:
     first = free_port(3)
     server = listening(serve_tftp, {"ports": [first, first + 2]})
-    (server.files / "file").write_bytes(bytes(2000))
+    (server.files / "file").write_bytes(bytes(20_000))
     wires = [connect(server.place) for _ in range(3)]
     for wire in wires:
         assert wire.ask_read("file").number == 1
     assert sorted(wire.peer[1] for wire in wires if wire.peer) == [first, first + 1, first + 2]
+
+
+def test_one_port_is_enough_for_short_files_and_then_for_a_long_one(serve_tftp: ServeTftp, connect: Connect) -> None:
+    only = free_port()
+    server = listening(serve_tftp, {"ports": [only, only]})
+    (server.files / "short").write_bytes(bytes(2000))
+    (server.files / "long").write_bytes(bytes(20_000))
+    wires = [connect(server.place) for _ in range(3)]
+    for wire in wires:
+        assert wire.ask_read("short").number == 1
+    assert {wire.peer[1] for wire in wires if wire.peer} == {only}
+    for wire in wires:
+        wire.send(error(0, "enough"))
+    wait_until(lambda: server.log.count("gave up") == len(wires), "the end of all three")
+    assert connect(server.place).fetch("long") == bytes(20_000)
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,12 @@ def there(shelf: Shelf) -> str:
     return shelf.put("there", CONTENT)
 
 
+@pytest.fixture
+def there_long(shelf: Shelf) -> str:
+    """The name of a file of many blocks, the first three `CONTENT`."""
+    return shelf.put("there-long", CONTENT[: 2 * 512] + bytes(20_000))
+
+
 def assert_unanswered(client: TftpWire) -> None:
     """Have somebody ask after *client* did, and be answered; *client* is not."""
     with TftpWire(client.server) as later:
@@ -321,10 +327,20 @@ def test_a_client_that_has_asked_for_the_size_fetches_the_file_from_the_same_por
 # Strangers (RFC 1350 4).
 
 
-def test_the_kernel_tells_a_stranger_that_nobody_listens_to_it_and_the_session_goes_on(
-    client: TftpWire, connect: Connect, there: str
-) -> None:
+def test_a_stranger_is_told_that_nobody_knows_it_and_the_session_goes_on(client: TftpWire, connect: Connect, there: str) -> None:
     client.ask_read(there)
+    assert client.peer is not None
+    stranger = connect(client.peer)
+    stranger.send(ack(1))
+    assert refusal(stranger.receive())[0] == 5
+    client.send(ack(1))
+    assert client.receive() == SECOND
+
+
+def test_the_kernel_tells_a_stranger_that_nobody_listens_to_it_where_a_transfer_has_a_socket_of_its_own(
+    client: TftpWire, connect: Connect, there_long: str
+) -> None:
+    client.ask_read(there_long)
     assert client.peer is not None
     stranger = connect(client.peer)
     stranger.socket.connect(client.peer)  # so that a port that is closed for it is heard of

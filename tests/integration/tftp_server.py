@@ -50,6 +50,8 @@ class TftpServer(ConfiguredServer):
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, prefix: Sequence[str] = ()) -> None:
         self.files = folder / "root" / ACCOUNT
         self.files.mkdir(parents=True)
+        for root in _roots(settings):
+            (self.files / root.strip("/")).mkdir(parents=True, exist_ok=True)
         super().__init__(folder, settings, prefix=prefix)
         count = self._listeners
         self.wait_for(rf"(?s)(?:{_ANSWERING}.*?){{{count}}}")
@@ -79,3 +81,9 @@ def _own() -> dict[str, Any]:
         "process": {"stop": 0.5},
         "tftp": {"listeners": [{"address": "127.0.0.1", "write": "any"}], "sessions_per_address": 0},
     }
+
+
+def _roots(settings: Mapping[str, Any]) -> list[str]:
+    """Return the roots that the listeners of *settings* have: a server does not start where one is not there."""
+    listeners = settings.get("tftp", {}).get("listeners", [])
+    return [place["root"] for listener in listeners for place in (listener, *listener.get("networks", [])) if "root" in place]

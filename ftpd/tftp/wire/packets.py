@@ -31,6 +31,7 @@ __all__ = [
     "ack",
     "data_header",
     "error",
+    "is_of_transfer",
     "is_request",
     "oack",
     "parse_error",
@@ -53,6 +54,7 @@ _IS_WRITE: Final = {b"\0\1": False, b"\0\2": True}
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 _UNPRINTABLE: Final = re.compile(r"[^ -~]+")
 _HEADER: Final = struct.Struct("!HH")
+_OF_A_TRANSFER: Final = (bytes((0, DATA)), bytes((0, ACK)))
 
 
 class Mode(enum.Enum):
@@ -105,6 +107,11 @@ class BadRequest(Exception):
         super().__init__(code, message)
         self.code = code
         self.message = message
+
+
+def is_of_transfer(datagram: bytes) -> bool:
+    """Whether whoever sent *datagram* believes in a transfer: it is a DATA or an ACK."""
+    return datagram[:2] in _OF_A_TRANSFER
 
 
 def is_request(datagram: bytes) -> bool:

@@ -93,9 +93,6 @@ class FakeLine:
         self.cuts.append((size, receives))
         self.segments = self._segments
 
-    def path_block(self) -> int | None:
-        return None
-
     def close(self) -> None:
         self.is_closed = True
 

@@ -17,12 +17,14 @@ from twisted.internet.epollreactor import EPollReactor
 from ftpd.binding import bound_to
 from ftpd.testing.lines import private_reactor
 from ftpd.tftp import line as line_module
-from ftpd.tftp.line import ConnectedLine, PathProbe, SharedLine, mtu_block
+from ftpd.tftp.endpoint import IS_LINUX
+from ftpd.tftp.line import ConnectedLine, SharedLine
+from ftpd.tftp.path import PathProbe
 from ftpd.tftp.port import RequestPort
 from tests.unit.tftp.exchanges import pattern
 
 TURNS = 200
-NEEDS_LINUX = pytest.mark.skipif(not line_module.IS_LINUX, reason="machine: UDP segmentation offload is Linux's")
+NEEDS_LINUX = pytest.mark.skipif(not IS_LINUX, reason="machine: UDP segmentation offload is Linux's")
 
 
 class Told:
@@ -137,7 +139,7 @@ def test_block_larger_than_the_path_is_not_cut_by_the_kernel(connect, monkeypatc
     line.cut_at(1473, 0)
     assert line.segments == 1
     line.cut_at(1472, 0)
-    assert line.segments == (44 if line_module.IS_LINUX else 1)
+    assert line.segments == (44 if IS_LINUX else 1)
 
 
 @NEEDS_LINUX
@@ -147,12 +149,6 @@ def test_routers_may_cut_what_does_not_fit(client, connect):
     option = (sockets.IPPROTO_IP, 10) if client.family == sockets.AF_INET else (sockets.IPPROTO_IPV6, 23)
     assert line._socket is not None
     assert line._socket.getsockopt(*option) == 0
-
-
-@NEEDS_LINUX
-def test_block_of_the_path_is_what_the_interface_takes(client, connect):
-    line, _ = connect()
-    assert line.path_block() == (65535 - 28 - 4 if client.family == sockets.AF_INET else 65536 - 48 - 4)
 
 
 def test_closed_port_of_the_client_is_named(reactor, client, connect):
@@ -260,8 +256,8 @@ def test_closed_line_is_garbage_without_a_collector(client, connect, tidy):
 
 
 @pytest.fixture
-def probe(tidy: ExitStack) -> PathProbe:
-    return tidy.enter_context(closing(PathProbe()))
+def probe(reactor: Any, tidy: ExitStack) -> PathProbe:
+    return tidy.enter_context(closing(PathProbe(reactor)))
 
 
 @NEEDS_LINUX
@@ -278,38 +274,3 @@ def test_shared_line_cuts_bursts_too(reactor, client, tidy, probe):
     assert {source[1] for _, source in received} == {port.address[1]}
     line.send(b"one")
     assert client.recv(100) == b"one"
-
-
-def test_path_of_a_shared_line_is_the_clients(reactor, client, tidy, probe):
-    address = client.getsockname()
-    port = RequestPort(reactor, bound_to(address[0], 0, sockets.SOCK_DGRAM), lambda *_: None, lambda _: None)
-    tidy.callback(port.close)
-    line = SharedLine(port, probe, (address[0], 0, *address[2:]), address, [])
-    with closing(sockets.socket(client.family, sockets.SOCK_DGRAM)) as other:
-        other.connect(address)
-        assert line.path_block() == mtu_block(other, other.family)
-
-
-@NEEDS_LINUX
-def test_probe_asks_for_one_client_after_the_other_with_one_socket(probe):
-    before = len(os.listdir("/proc/self/fd"))
-    asked = [probe.path_block(("127.0.0.1", 69), ("127.0.0.1", port)) for port in (2070, 2071, 2072)]
-    assert asked == [65535 - 28 - 4] * 3
-    assert len(os.listdir("/proc/self/fd")) == before + 1
-    probe.close()
-    probe.close()
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-@NEEDS_LINUX
-def test_probe_leaves_from_the_address_that_was_asked(probe):
-    for ours in ("127.0.0.1", "127.0.0.2"):
-        probe.path_block((ours, 69), ("127.0.0.1", 2070))
-        assert probe._socket is not None
-        assert probe._socket.getsockname()[0] == ours
-
-
-@NEEDS_LINUX
-def test_probe_that_finds_no_way_says_so_and_goes_on(probe):
-    assert probe.path_block(("203.0.113.7", 69), ("127.0.0.1", 2070)) is None  # an address that is not ours
-    assert probe.path_block(("127.0.0.1", 69), ("127.0.0.1", 2070)) == 65535 - 28 - 4

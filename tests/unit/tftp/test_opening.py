@@ -17,6 +17,7 @@ from ftpd.schema import Size
 from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
 from ftpd.tftp import opening as opening_module
+from ftpd.tftp.path import PathProbe
 from ftpd.tftp.server import FileRequest
 from ftpd.tftp.settings import TFTPNetworkSettings, TFTPOptionSettings, TFTPSettings
 from ftpd.tftp.wire.packets import ErrorCode, ack, oack
@@ -56,9 +57,7 @@ def test_refused_option_is_as_if_nobody_knew_it(scene_of):
 
 
 def test_block_fits_the_path_unless_that_is_switched_off(scene_of, monkeypatch):
-    from ftpd.tftp.line import SharedLine
-
-    monkeypatch.setattr(SharedLine, "path_block", lambda self: 1468)
+    monkeypatch.setattr(PathProbe, "path_block", lambda self, local, peer: 1468)
     assert scene_of().port.says(read(blksize="8192")) == [oack({"blksize": "1468"})]
     scene = scene_of(settings=TFTPSettings(options=TFTPOptionSettings(fit_mtu=False)))
     assert scene.port.says(read(blksize="8192")) == [oack({"blksize": "8192"})]
