@@ -27,7 +27,8 @@ _READ: Final = ("_justStopped", "_newTimedCalls", "_pendingTimedCalls", "_starte
 
 
 class ContextFreeReactor(EPollReactor):
-    """`doPoll` is Twisted's but for the context; what a descriptor raises is logged, and the descriptor disconnected.
+    """`doPoll` is Twisted's but for the context, and that nobody is asked whether he is still open: who has closed is no longer here.  What a
+    descriptor raises is logged, and the descriptor disconnected.
 
     `seconds` are those of the monotonic clock.  Twisted's are the time of day: where that is set forward every timeout is over at once, and every
     session with it; where it is set back no timer rings until it is that time again.
@@ -77,7 +78,7 @@ class ContextFreeReactor(EPollReactor):
             selectable = selectables.get(descriptor)
             if selectable is None:  # an earlier one of this round may have closed it
                 continue
-            if event != _READABLE or selectable.fileno() == -1:
+            if event != _READABLE:
                 self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]
                 continue
             try:

@@ -97,9 +97,11 @@ class Download(Exchange):
         if len(datagram) < _HEADER or datagram[0]:
             return
         if datagram[1] == ACK:
-            burst = self.timer.acknowledge(datagram[2] << 8 | datagram[3], self._seconds())
+            seconds = self._seconds
+            burst = self.timer.acknowledge(datagram[2] << 8 | datagram[3], seconds())
             if burst is not None:
-                self._send(*burst)
+                first, count = burst
+                self._send(first, count)
             elif self.timer.is_finished:
                 self.end(Outcome.FINISHED)
         elif datagram[1] == ERROR:
@@ -170,7 +172,8 @@ class Download(Exchange):
                 line.send(self._oack)
                 return
             if count == 1 and self._pace is None and (frames := self._frames.frames(first, 1)):
-                line.send(frames)  # lock-step, mostly (tests/bench: tftp-storm)
+                send = line.send
+                send(frames)  # lock-step, mostly (tests/bench: tftp-storm)
                 return
             most = line.segments
             while count > 0:

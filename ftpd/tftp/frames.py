@@ -59,9 +59,9 @@ class Geometry:
 
 
 class _Chunk:
-    """Room for a chunk; `view` is what stands in it, `payloads` the places of its blocks."""
+    """Room for a chunk; `view` is what stands in it, `blocks` its datagrams one by one; `payloads` are the places of what they carry."""
 
-    __slots__ = ("_buffer", "_whole", "is_shared", "payloads", "view")
+    __slots__ = ("_buffer", "_places", "_whole", "blocks", "is_shared", "payloads", "view")
 
     def __init__(self, geometry: Geometry, blocks: int) -> None:
         stride = geometry.stride
@@ -69,7 +69,9 @@ class _Chunk:
         self._buffer = bytearray(blocks * stride)
         self._buffer[1::stride] = b"\3" * blocks  # DATA
         self._whole = memoryview(self._buffer)
-        self.payloads = [self._whole[start + HEADER : start + stride] for start in range(0, blocks * stride, stride)]
+        self._places = [self._whole[start : start + stride] for start in range(0, blocks * stride, stride)]
+        self.payloads = [place[HEADER:] for place in self._places]
+        self.blocks = self._places
         self.view = self._whole
 
     def number(self, geometry: Geometry, first: int, length: int) -> None:
@@ -80,7 +82,10 @@ class _Chunk:
         end = count * stride
         self._buffer[2:end:stride] = highs
         self._buffer[3:end:stride] = lows
-        self.view = self._whole[: min(end, length + count * HEADER)]
+        size = min(end, length + count * HEADER)
+        self.view = self._whole[:size]
+        self.blocks = self._places[:count]
+        self.blocks[-1] = self._whole[end - stride : size]
 
 
 class _Shared:
@@ -151,6 +156,7 @@ class FileFrames:
 
     __slots__ = (
         "_block_size",
+        "_blocks",
         "_chunks",
         "_descriptor",
         "_disk",
@@ -180,11 +186,13 @@ class FileFrames:
         self.size: int = info.size
         self.last: int | None = info.size // geometry.block_size + 1
         self._descriptor = file.descriptor()
-        self._disk: Disk | None = None  # known with the first chunk that is read: what others have made needs none
+        # Where the store does not tell, it is looked for with the first chunk that is read: what others have made needs none.
+        self._disk: Disk | None = getattr(file, "disk", None)
         self._chunks: dict[int, _Chunk] = {}
         self._spare: _Chunk | None = None
         self._first = _NOWHERE  # the first block of the chunk that frames are taken from
         self._view = _NOTHING
+        self._blocks: list[memoryview] = []
         self._hot = hot
         self._key = (info.unique, info.size, info.modified_ns, geometry.key) if info.unique else None
         self._shared = hot.enter(self._key) if self._key is not None and self.last > 1 else None
@@ -199,6 +207,10 @@ class FileFrames:
             if not self._turn_to(first):
                 return None
             place = first - self._first
+        if count == 1 and place < len(
+            self._blocks
+        ):  # in lock-step: those who share a chunk share these too (tests/bench: tftp-storm)
+            return self._blocks[place]
         start = place * self._stride
         return self._view[start : start + count * self._stride]
 
@@ -248,6 +260,7 @@ class FileFrames:
         self._chunks.clear()
         self._first = _NOWHERE
         self._view = _NOTHING
+        self._blocks = []
         self._spare = None
         if self._shared is not None:
             self._shared = None
@@ -261,6 +274,7 @@ class FileFrames:
         if chunk is None:
             return False
         self._view = chunk.view
+        self._blocks = chunk.blocks
         self._first = index * self._per + 1
         return True
 

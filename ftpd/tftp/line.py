@@ -150,8 +150,9 @@ class ConnectedLine:
         if self._most > LEAST_RECEIVED:
             self._read_many()
             return
+        recv = self._recv  # a method that is kept in an attribute is found faster in this way (tests/bench: tftp-storm)
         try:
-            datagram = self._recv(LEAST_RECEIVED)
+            datagram = recv(LEAST_RECEIVED)
         except BlockingIOError:
             return
         except OSError as error:

@@ -113,11 +113,12 @@ class TransferPort:
 
     def doRead(self) -> None:
         """Take what is there, a datagram of each client at most: one alone is not asked for another, which is mostly not there."""
+        recvfrom = self._recvfrom
         for turn in range(len(self._lines) or 1):
             if self._socket is None:
                 return
             try:
-                datagram, peer = self._recvfrom(LEAST_RECEIVED)
+                datagram, peer = recvfrom(LEAST_RECEIVED)
             except OSError:  # nothing is there; or what an earlier answer met, which is told with the client's name apart
                 if not turn:
                     self._hear_errors()
@@ -176,7 +177,7 @@ class TransferPort:
 class PortLine:
     """The way to *peer* by way of *port*, which has not met it; the path there is asked of *probe*."""
 
-    __slots__ = ("_burst", "_local", "_peer", "_port", "_probe", "listener", "segments")
+    __slots__ = ("_burst", "_local", "_peer", "_port", "_probe", "_sendto", "listener", "segments")
 
     listener: Listener
 
@@ -185,6 +186,7 @@ class PortLine:
         self._probe = probe
         self._local = local
         self._peer = peer
+        self._sendto = port.sendto
         self._burst: Any = []
         self.segments = 1
         port.enter(peer, self)
@@ -193,12 +195,13 @@ class PortLine:
         self.listener = listener
 
     def send(self, datagram: Any) -> object:
+        sendto = self._sendto
         try:
-            return self._port.sendto(datagram, self._peer)
+            return sendto(datagram, self._peer)
         except BlockingIOError:
             raise
         except OSError:  # most likely what a datagram to another client met: the kernel tells it once, to whoever comes next
-            return self._port.sendto(datagram, self._peer)
+            return sendto(datagram, self._peer)
 
     def burst(self, datagrams: Any, size: int) -> object:
         try:
