@@ -20,7 +20,7 @@ from tests.bench.machine import machine, versions
 from tests.bench.measure import Measure
 from tests.bench.report import table
 from tests.bench.rounds import take
-from tests.bench.servers import OURS, PYTHON, Surroundings, can, start
+from tests.bench.servers import BARE, OURS, PYTHON, Surroundings, can, start
 from tests.bench.tree import make_tree
 from tests.integration import fuse
 
@@ -66,7 +66,7 @@ def main() -> None:
             rows = {row: better for measure in shown.values() for row, better in measure.rows.items()}
             rivals = [name for name in names if any(able(name, measure) for measure in shown.values())]
             if rows:
-                print(table({row: samples[row] for row in rows}, rows, rivals), end="\n\n")
+                print(table({row: samples[row] for row in rows}, rows, rivals, {BARE}), end="\n\n")
         print(
             f"{machine()}; {versions(names, surroundings)}; {arguments.rounds} rounds; logs {arguments.logs}; {arguments.workers} workers"
         )

@@ -8,6 +8,7 @@ import attrs
 
 from tests.bench.measure import Measure
 from tests.bench.measures import bulk, commands, fair, files, hashing, idle, listings, responsive, slow_disk, tftp
+from tests.bench.servers import BARE
 from tests.bench.stream import MIB
 
 __all__ = ["DISK", "catalogue"]
@@ -16,13 +17,14 @@ DISK: Final = ("disk-upload", "disk-upload-durable")  # they need a directory on
 _NO_TLS: Final = frozenset({"twisted"})
 _NO_MLSD: Final = frozenset({"twisted", "vsftpd"})
 _NO_THOUSANDS: Final = frozenset({"atftpd"})  # it is at its end with 500, and two thirds of the clients get nothing
+_BARE_DOES: Final = frozenset({"noop", "retr", "stor", "retr8", "stor8", "login", "tftp-tiny", "tftp-tiny8"})
 _BLOCKS: Final = (512, 1428, 8192, 65464)
 _WINDOWS: Final = (1, 8, 16, 64)
 
 
 def catalogue(entries: int) -> dict[str, Measure]:
     """Return the measures by name; listings are of a directory of *entries*."""
-    return {
+    measures = {
         "noop": commands.noop,
         "retr": files.retrieve,
         "stor": files.store,
@@ -61,6 +63,11 @@ def catalogue(entries: int) -> dict[str, Measure]:
         "tftp-storm": tftp.storm(200),
         "tftp-storm2000": tftp.storm(2000, _NO_THOUSANDS, most_rounds=1),
     }
+    return {name: measure if name in _BARE_DOES else _without_bare(measure) for name, measure in measures.items()}
+
+
+def _without_bare(measure: Measure) -> Measure:
+    return attrs.evolve(measure, leaves_out=measure.leaves_out | {BARE})
 
 
 def _over_tls(measure: Measure) -> Measure:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 __all__ = ["table"]
 
 Samples = Mapping[str, Mapping[str, Sequence[float]]]  # row -> server -> one figure a round
 
 
-def table(samples: Samples, more_is_better: Mapping[str, bool], servers: Sequence[str]) -> str:
+def table(samples: Samples, more_is_better: Mapping[str, bool], servers: Sequence[str], floors: Collection[str] = ()) -> str:
     """Return a Markdown table: a median for each server, and how many times better the first server is than the best of the others.
 
-    Best is who has the best median.  Ratios are taken within a round, where the servers met the same machine, and the median of those is
+    *floors* are servers that are shown, and no peers.  Best is who has the best median.  Ratios are taken within a round, where the servers met the same machine, and the median of those is
     shown.
     """
     ours, *peers = servers
@@ -25,7 +25,7 @@ def table(samples: Samples, more_is_better: Mapping[str, bool], servers: Sequenc
     for name, by_server in samples.items():
         medians = [_figure(by_server.get(server)) for server in servers]
         is_better = more_is_better[name]
-        best = _best({peer: by_server[peer] for peer in peers if by_server.get(peer)}, is_better)
+        best = _best({peer: by_server[peer] for peer in peers if by_server.get(peer) and peer not in floors}, is_better)
         ratio = _ratio(by_server.get(ours), by_server[best], is_better) if best is not None else "-"
         lines.append(_row([name, *medians, ratio if ratio == "-" else f"{ratio} ({best})"]))
     return "\n".join(lines)

@@ -24,9 +24,10 @@ from tests.bench.client import Client, trusting
 from tests.bench.process import cpu_seconds
 from tests.bench.tree import PASSWORD, USER
 
-__all__ = ["OURS", "PEERS", "PYTHON", "Server", "Shape", "Surroundings", "can", "start"]
+__all__ = ["BARE", "OURS", "PEERS", "PYTHON", "Server", "Shape", "Surroundings", "can", "start"]
 
 OURS: Final = "ftpd"
+BARE: Final = "bare"  # the floor: a loop in Python that makes the system calls and no more
 PYTHON: Final = ("pyftpdlib", "twisted")
 PEERS: Final = frozenset({*PYTHON, *daemons.NAMES, *tftp_daemons.NAMES})
 _PEERS: Final = Path(__file__).parent / "peers"
@@ -152,6 +153,8 @@ def can(name: str, shape: Shape, peer_path: str) -> bool:
     """Whether the server can be had in that shape."""
     if name == OURS:
         return True
+    if name == BARE:
+        return not shape.has_tls
     if (name in tftp_daemons.NAMES) != shape.has_tftp:
         return False
     return name not in daemons.NAMES or not shape.has_tls or daemons.has_tls(name, peer_path)
@@ -171,6 +174,8 @@ def start(name: str, shape: Shape, surroundings: Surroundings) -> Server:
     if name == OURS:
         config = _config(root, surroundings, port, certificate, shape)
         command = [sys.executable, "-m", "ftpd", "serve", "--config", str(config)]
+    elif name == BARE:
+        command = _bare_command(root, port, surroundings.workers, shape)
     elif name in PYTHON:
         command = _python_command(name, root, port, certificate, surroundings)
     elif name in tftp_daemons.NAMES:
@@ -186,6 +191,12 @@ def start(name: str, shape: Shape, surroundings: Surroundings) -> Server:
     server = Server(name, process, address, root, shape, user, password)
     _await_start(server, log)
     return server
+
+
+def _bare_command(root: Path, port: int, workers: int, shape: Shape) -> list[str]:
+    if shape.has_tftp:
+        return [sys.executable, str(_PEERS / "bare_tftp.py"), str(port), str(root)]
+    return [sys.executable, str(_PEERS / "bare_ftp.py"), str(port), str(root), str(workers or 1)]
 
 
 def _python_command(name: str, root: Path, port: int, certificate: Path | None, surroundings: Surroundings) -> list[str]:
