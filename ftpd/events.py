@@ -215,7 +215,7 @@ class Events:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = list(observers)
-        self._told: dict[type[Event], tuple[Observer, ...]] = {}  # by kind, as far as it was asked for
+        self._told = _Audiences(self._observers)
 
     def add(self, observer: Observer) -> None:
         self._observers.append(observer)
@@ -227,21 +227,26 @@ class Events:
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody is told of *kind*: what nobody hears need not be made (3 us of each of a session's four, tests/bench: login)."""
-        return bool(self._observers_of(kind))
+        return bool(self._told[kind])
 
     def publish(self, event: Event) -> None:
         """Tell every observer; one that raises is logged and does not stop the others."""
-        for observer in self._observers_of(type(event)):
+        for observer in self._told[type(event)]:
             try:
                 observer(event)
             except Exception:
                 self._log.failure("event observer {observer!r} failed on {event!r}", observer=observer, event=event)
 
-    def _observers_of(self, kind: type[Event]) -> tuple[Observer, ...]:
-        told = self._told.get(kind)
-        if told is None:
-            told = self._told[kind] = tuple(observer for observer in self._observers if _hears(observer, kind))
-        return told
+
+class _Audiences(dict[type[Event], tuple[Observer, ...]]):
+    """Which of *observers* hear of each kind of event, as far as it was asked for."""
+
+    def __init__(self, observers: list[Observer]) -> None:
+        self._observers = observers
+
+    def __missing__(self, kind: type[Event]) -> tuple[Observer, ...]:
+        audience = self[kind] = tuple(observer for observer in self._observers if _hears(observer, kind))
+        return audience
 
 
 def _hears(observer: Observer, kind: type[Event]) -> bool:

@@ -19,6 +19,8 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
+from ftpd.regular import NotRegular, open_regular
+
 __all__ = ["gather", "kind", "kinds", "load_file"]
 
 _log = Logger()
@@ -67,7 +69,7 @@ def gather(
 
 
 def load_file(os_path: Path) -> ModuleType:
-    """Import the file at *os_path* as a module of its own, once per process.  Raises whatever the file raises."""
+    """Import the file at *os_path* as a module of its own, once per process.  Raises `OSError`, and whatever the file raises."""
     digest = hashlib.sha256(str(os_path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = f"ftpd_extension_{digest}_{os_path.stem}"  # two directories may hold files of one name
     if name in sys.modules:
@@ -75,6 +77,7 @@ def load_file(os_path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, os_path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{os_path} is not a Python file")
+    open_regular(os_path).close()  # the import system would wait for a FIFO
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: dataclasses and attrs look their module up
     try:
@@ -122,6 +125,8 @@ def _directory_modules(directory: Path) -> Iterator[ModuleType]:
             yield load_file(file)
         except (GeneratorExit, CancelledError):
             raise
+        except NotRegular as error:
+            _log.error("extension {file} is left out: {error}", file=str(file), error=error.strerror)
         except (
             Exception,
             SystemExit,

@@ -81,6 +81,15 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
         super().__init__(self.problems)
 
+    def within(self, file: str) -> ConfigError:
+        """Return it with *file* named in problems that name a setting and no file: who finds them does not know where it stands.
+
+        What has no path is a whole sentence, such as a worker's, which has named the file itself.
+        """
+        return ConfigError(
+            attrs.evolve(problem, file=problem.file or file) if problem.path else problem for problem in self.problems
+        )
+
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
 

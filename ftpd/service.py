@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
 from socket import socket
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, execute, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.logger import Logger
 
 from ftpd.accounts.limits import Limits
 from ftpd.accounts.rates import Rates
 from ftpd.config.rules import problems_of
-from ftpd.config.tree import Config, ListenSettings, StorageSettings
-from ftpd.errors import FileTransferError
+from ftpd.config.tree import Config, ListenSettings
 from ftpd.events import Events
 from ftpd.extensions import gather
 from ftpd.ftp.command import Command, CommandTable, table
@@ -39,11 +38,12 @@ from ftpd.listening import Listener
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, Problem, nearest
-from ftpd.sites import Sites, make_checkers, make_store
-from ftpd.spi import DataPorts, Observer, Served, State, Store, StoreThreads
+from ftpd.sites import Sites, make_checkers
+from ftpd.spi import DataPorts, Observer, Served, State, Store
 from ftpd.threads import Pool
 from ftpd.transfer import Crews
-from ftpd.values import Account, SessionRow
+from ftpd.trial import WithoutThreads, demand_startable, missing_roots, unreadable_directories, unusable_stores
+from ftpd.values import SessionRow
 
 if TYPE_CHECKING:
     from ftpd.certificates import Certificates
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "login_pool", "make_service", "require_descriptors", "unusable_parts"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _STORAGE_THREADS = 16
 _FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
@@ -72,13 +70,15 @@ def make_service(
     sockets: Sequence[socket] = (),
     datagram_sockets: Sequence[socket] = (),
     state: State | None = None,
+    is_tried: bool = False,
 ) -> Server:
     """Return the whole server as a service of *reactor*, not yet started.
 
     *checkers* are cred checkers asked before the configured login sources; *login_threads* the pool that they use, if any: it is closed with the
     service.  *has_late_tls*: certificates, known to be good, are read by the first session that wants one, and not again,
     unless clients are asked for one too.  *sockets*, bound and listening, belong to `config.listen` one by one, *datagram_sockets*, bound, to
-    `config.tftp.listeners`, and *state* is what this process has in common with others; without them it binds its own, and is alone.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
+    `config.tftp.listeners`, and *state* is what this process has in common with others; without them it binds its own, and is alone.  *is_tried*: another process has found the stores
+    good.  Raises `ConfigError` where the configuration contradicts itself, or something that it names cannot be used.
     """
     require_descriptors(reactor)
     if problems := list(problems_of(config)):
@@ -86,7 +86,10 @@ def make_service(
     logs = OpenLogs(config.log)
     try:
         given = _Given(list(checkers), login_threads or login_pool(reactor), has_late_tls, sockets, datagram_sockets, state)
-        return _wired(config, reactor, logs, given)
+        server = _wired(config, reactor, logs, given)
+        if not is_tried:
+            demand_startable(config, reactor)
+        return server
     except BaseException:
         logs.close()
         raise
@@ -181,14 +184,9 @@ async def unusable_parts(config: Config, reactor: Any) -> list[Problem]:
 
     The reactor need not run: a store that is opened without waiting for the network is tried.
     """
-    threads = _NoThreads(reactor)
-    problems: list[Problem] = []
-    stores = {"storage": config.storage, **{f"hosts[{index}].storage": host.storage for index, host in enumerate(config.hosts)}}
-    for path, storage in stores.items():
-        if storage is not None:
-            problems += await _unusable_store(storage, config, threads, path)
-    if config.tftp.listeners and not problems:
-        problems += await _missing_roots(config, threads)
+    threads = WithoutThreads(reactor)
+    problems = list(unreadable_directories(config))
+    problems += await unusable_stores(config, threads) or await missing_roots(config, threads)
     logins = {"login": config.login, **{f"hosts[{index}].login": host.login for index, host in enumerate(config.hosts)}}
     parts: list[Callable[[], object]] = [
         *(partial(make_checkers, tables or (), config, threads, path) for path, tables in logins.items()),
@@ -211,44 +209,6 @@ def _demand_datagrams(config: Config) -> None:
         demand_maps(config)
 
 
-async def _unusable_store(storage: StorageSettings, config: Config, threads: StoreThreads, path: str) -> list[Problem]:
-    try:
-        store = make_store(storage, config, threads, path)
-    except ConfigError as error:
-        return list(error.problems)
-    try:
-        files = await store.open(Account(name=""))
-        await files.close()
-    except FileTransferError as error:
-        return [Problem("", f"{path}.{storage.kind}", f"cannot be opened: {error}", "what it names has to be there")]
-    finally:
-        await store.close()
-    return []
-
-
-async def _missing_roots(config: Config, threads: StoreThreads) -> list[Problem]:
-    from ftpd.datagrams import missing_roots
-
-    store = make_store(config.storage, config, threads, "storage")
-    try:
-        return await missing_roots(config, store)
-    finally:
-        await store.close()
-
-
-@attrs.frozen
-class _NoThreads:
-    """A `spi.StoreThreads` for a process that serves nobody: calls are made at once."""
-
-    clock: Any
-
-    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return execute(function, *args, **kwargs)
-
-    def separate(self, name: str) -> _NoThreads:
-        return self
-
-
 def login_pool(reactor: Any) -> Pool:
     """Return the pool for logins: as many threads as cores, since a password hash does nothing but compute."""
     return Pool(reactor, "ftpd-login", os.cpu_count() or 1)
@@ -264,7 +224,8 @@ def require_descriptors(reactor: Any) -> None:
 class Server(Service):
     """The running server; it is started and stopped once.  `rates` may be changed while it runs.
 
-    `listeners` accept connections, `datagrams` take requests, and `served` are the sessions of both.
+    `listeners` accept connections, `datagrams` take requests, and `served` are the sessions of both.  `sweeps_daily` may be taken back before it
+    starts, where another process looks through the same files once a day.
     """
 
     name = "ftpd"
@@ -297,6 +258,7 @@ class Server(Service):
         self._certificates = certificates
         self.rates = rates
         self._stop_seconds = stop_seconds
+        self.sweeps_daily = True
         self._next_sweep: IDelayedCall | None = None
 
     def reopen_logs(self) -> None:
@@ -317,7 +279,8 @@ class Server(Service):
         """Bind what is not bound yet.  Raises `CannotListen`."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
         self._listen()
-        self._next_sweep = self._clock.callLater(_FIRST_SWEEP_SECONDS, self._sweep)
+        if self.sweeps_daily:
+            self._next_sweep = self._clock.callLater(_FIRST_SWEEP_SECONDS, self._sweep)
         if self._certificates is not None:
             self._certificates.start(self._clock, self._pools[0])
 

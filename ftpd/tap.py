@@ -5,9 +5,12 @@ Apart from the `ftpd` command: here Twisted owns the process, its log, its user 
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -22,8 +25,10 @@ from ftpd.accounts.settings import AnonymousSettings
 from ftpd.config.rules import warnings_of
 from ftpd.config.source import Overrides, Source
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
+from ftpd.listening import CannotListen
 from ftpd.login.twisted_plugins import SERVED, foreign_checker
 from ftpd.processes.count import worker_count
+from ftpd.processes.generation import CannotServe
 from ftpd.schema import ConfigError, FilePath, Unfit
 from ftpd.service import Server, login_pool, make_service
 from ftpd.signals import Signals
@@ -32,7 +37,7 @@ from ftpd.storage.local import LocalSettings
 if TYPE_CHECKING:
     from ftpd.processes.fleet import Fleet
 
-__all__ = ["Options", "makeService"]
+__all__ = ["CannotStart", "Options", "makeService"]
 
 _log = Logger()
 
@@ -93,7 +98,10 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError("--auth, --listen and --port go with --root; with --config the file says it")
         source = Source.read(self["config"], overrides)
         config = source.config()
-        return self._fleet(source, config) if worker_count(config) else self._server(config)
+        try:
+            return self._fleet(source, config) if worker_count(config) else self._server(config)
+        except ConfigError as error:
+            raise error.within(source.file) from error
 
     def _fleet(self, source: Source, config: Config) -> Fleet:
         from ftpd.processes.fleet import Fleet
@@ -110,6 +118,7 @@ class Options(usage.Options, AuthOptionMixin):
     def _lost(self, error: Exception) -> None:
         for line in str(error).splitlines():
             _log.critical("{error}", error=line)
+        atexit.register(_end_in_failure)  # twistd ends with 0 whatever has stopped its reactor
         with suppress(ReactorNotRunning):
             self.reactor.stop()
 
@@ -144,9 +153,45 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError(f"--port {self['port']}: it must be a number from 0 to 65535") from None
 
 
+def _end_in_failure() -> None:
+    """End this process with exit code 1; to be called when the interpreter has nothing else to do."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # None, or nobody reads it, or closed
+            stream.flush()
+    os._exit(1)
+
+
+class CannotStart(SystemExit, Exception):
+    """The service cannot start; the message is what an operator reads, a sentence a line.
+
+    An `Exception`, for twistd takes its PID file away at one, and has the process that waits for the daemon tell of it; and a `SystemExit`,
+    so that Python ends with exit code 1 and the message, in twistd's log by way of standard error, and no traceback.
+    """
+
+
+class _Started(MultiService):
+    """The services of one start: what keeps one of them from it is raised as `CannotStart`."""
+
+    def privilegedStartService(self) -> None:
+        with _told():
+            super().privilegedStartService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
+
+    def startService(self) -> None:
+        with _told():
+            super().startService()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (CannotListen, CannotServe, ConfigError) as error:
+        raise CannotStart(str(error)) from error
+
+
 def makeService(options: Options) -> IService:
     """Return the service that *options* came to, which also heeds SIGUSR1 and SIGHUP, beside twistd's own."""
-    both: Any = MultiService()  # type: ignore[no-untyped-call]
+    both: Any = _Started()  # type: ignore[no-untyped-call]
     served = options.service
     served.setServiceParent(both)  # type: ignore[no-untyped-call]
     hang_up = served.reload_certificates if isinstance(served, Server) else served.hang_up

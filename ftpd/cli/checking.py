@@ -5,23 +5,45 @@ Apart from the command, which only prints.
 
 from __future__ import annotations
 
-import attrs
-from twisted.internet.defer import Deferred
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from ftpd.checking import inspected
+import attrs
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
+from zope.interface import provider
+
+from ftpd.checking import inspection
 from ftpd.config.load import load_config
 from ftpd.config.tree import Config
+from ftpd.reactor import chosen_reactor
 from ftpd.schema import Problem
 
 __all__ = ["checked"]
 
 
 def checked(file: str) -> tuple[Config, list[str], list[Problem]]:
-    """Return the configuration, its warnings, and what cannot be used.  Raises `ConfigError` where the file itself is wrong."""
-    from twisted.internet import reactor
+    """Return the configuration, its warnings, and what cannot be used.  Raises `ConfigError` where the file itself is wrong.
 
-    config = load_config(file)
-    found: list[tuple[list[Problem], list[str]]] = []
-    Deferred.fromCoroutine(inspected(config, reactor)).addCallback(found.append)  # nothing in it waits
-    [(problems, warnings)] = found
-    return config, warnings, [attrs.evolve(problem, file=file) for problem in problems]
+    What a server would write into its log for the same reasons is a warning too; a traceback goes to standard error by itself.
+    """
+    with _noted() as noted:
+        config = load_config(file)
+        problems, warnings = inspection(config, chosen_reactor())
+    return config, [*warnings, *dict.fromkeys(noted)], [attrs.evolve(problem, file=problem.file or file) for problem in problems]
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collect the messages that are logged meanwhile as warnings and errors."""
+    noted: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event.get("log_level") in (LogLevel.warn, LogLevel.error):
+            noted.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield noted
+    finally:
+        globalLogPublisher.removeObserver(observe)

@@ -10,6 +10,9 @@ import os
 import tomllib
 from typing import Any, Final
 
+import attrs
+
+from ftpd.config.text import read_text
 from ftpd.processes.directory import control_path
 from ftpd.schema import FORMS, ConfigError, FilePath, Problem, Unfit
 
@@ -42,11 +45,12 @@ def _directory(file: str, is_needed: bool) -> str:
 
 def _document(file: str, is_needed: bool) -> dict[str, Any]:
     try:
-        with open(file, "rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not is_needed:
+        text = read_text(file)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not is_needed:
             return {}
-        raise ConfigError([Problem(file, "", f"cannot be read: {error.strerror}", _INSTEAD)]) from error
+        raise ConfigError(attrs.evolve(problem, allowed=_INSTEAD) for problem in error.problems) from error
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError([Problem(file, "", f"not TOML: {error}", _INSTEAD)]) from error

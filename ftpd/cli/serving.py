@@ -41,7 +41,10 @@ def serve_file(file: str, overrides: Overrides) -> int:
 
     source = Source.read(file, overrides)
     config = _over(source.config)
-    return _run_fleet(source, config) if worker_count(config) else _run(config)
+    try:
+        return _run_fleet(source, config) if worker_count(config) else _run(config)
+    except ConfigError as error:
+        raise error.within(file) from error
 
 
 def serve_directory(directory: str, user: str, overrides: Overrides) -> int:

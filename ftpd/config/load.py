@@ -20,10 +20,11 @@ import attrs
 from ftpd.config.kinds import login_kinds, store_kinds
 from ftpd.config.rules import problems_of
 from ftpd.config.tables import Tables
+from ftpd.config.text import read_text
 from ftpd.config.tree import Config, ExtensionSettings, HostSettings, LoginSettings, StorageSettings
 from ftpd.schema import ConfigError, Problem, nearest
 
-__all__ = ["load_config", "parse_common", "parse_config", "read_text"]
+__all__ = ["load_config", "parse_common", "parse_config"]
 
 _SELECTED_BY_KIND = ("storage", "login", "hosts", "extensions")  # read by functions of their own below
 
@@ -32,17 +33,6 @@ def load_config(os_path: str | os.PathLike[str]) -> Config:
     """Read the file; relative paths in it are relative to its directory.  Raises `ConfigError` with every problem."""
     name = os.fspath(os_path)
     return parse_config(read_text(name), name, os.path.dirname(os.path.abspath(name)))
-
-
-def read_text(name: str) -> str:
-    """Return what the file *name* says.  Raises `ConfigError` where it cannot be read."""
-    try:
-        with open(name, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise ConfigError([Problem(name, "", f"cannot be read: {error.strerror}", "")]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Problem(name, "", f"byte {error.start} is not UTF-8", "a TOML file is UTF-8")]) from error
 
 
 def parse_config(text: str, name: str = "", directory: str = "") -> Config:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import attrs
 
+from ftpd.config.text import read_text
 from ftpd.config.tree import Config, ListenSettings, StorageSettings
 from ftpd.logs.settings import TargetSettings
 from ftpd.schema import Unfit
@@ -70,8 +71,6 @@ class Source:
     @classmethod
     def read(cls, file: str, overrides: Overrides) -> Self:
         """Read *file*.  Raises `ConfigError` where it cannot be read."""
-        from ftpd.config.load import read_text  # with cattrs: not for `serve DIRECTORY`
-
         text = read_text(file)  # first: no path is absolute in a directory that was removed
         return cls(file, os.path.dirname(os.path.abspath(file)), text, overrides)
 

@@ -18,6 +18,7 @@ import attrs
 
 from ftpd.login.hashing import DEFAULT_COST, cost_of, hash_password
 from ftpd.paths import encode_name
+from ftpd.regular import open_regular
 
 __all__ = ["BrokenLine", "Signature", "parse", "read", "set_password"]
 
@@ -46,7 +47,7 @@ class Signature:
 
 def read(os_path: str) -> tuple[Signature, int, dict[bytes, bytes]]:
     """Return the signature, the mode and the entries of a file, all of one moment; raises `OSError` and :class:`BrokenLine`."""
-    with open(os_path, "rb") as file:
+    with open_regular(os_path) as file:
         status = os.fstat(file.fileno())
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
@@ -125,7 +126,7 @@ def _only_writer(os_directory: str) -> Iterator[int]:
 
 def _content(os_path: str) -> tuple[bytes, os.stat_result | None]:
     try:
-        with open(os_path, "rb") as file:
+        with open_regular(os_path) as file:
             return file.read(), os.fstat(file.fileno())
     except FileNotFoundError:
         return b"", None

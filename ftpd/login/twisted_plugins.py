@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from ftpd.login.memory import MemoryPasswords
 from ftpd.paths import encode_name
+from ftpd.regular import open_regular
 from ftpd.schema import ConfigError, Problem
 from ftpd.spi import Threads
 
@@ -64,7 +65,7 @@ def _refusal(spec: str, found: str, allowed: str) -> ConfigError:
 def _check_usable(spec: str, checker: Any) -> None:
     if isinstance(checker, FilePasswordDB):
         try:
-            with open(checker.filename, "rb") as file:
+            with open_regular(checker.filename) as file:
                 file.read(1)
         except OSError as error:
             raise _refusal(spec, f"cannot read {checker.filename}: {error.strerror}", "a file of name:password lines") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.logger import Logger, LogLevel
 
@@ -30,7 +30,7 @@ from ftpd.events import (
     TransferEnded,
     WrongProtocol,
 )
-from ftpd.values import Outcome, Peer, TLSFacts
+from ftpd.values import Outcome, TLSFacts
 
 __all__ = ["FIELDS", "Journal"]
 
@@ -85,52 +85,66 @@ class Journal:
     def __init__(self, log: Logger | None = None, *, least: Any = LogLevel.debug) -> None:
         self._log = log or Logger(namespace="ftpd.journal")
         self._heard = frozenset(level for level in LogLevel.iterconstants() if level >= least)
-        self.event_kinds = frozenset(kind for kind in _ROWS if self._heard & _weights(kind))
+        self.event_kinds = frozenset(kind for kind, row in _ROWS.items() if self._heard & row.weights)
 
     def __call__(self, event: Event) -> None:
+        """Do what `Logger.emit` does with a level that is known to be one: looking for that costs 2 us (tests/bench: login)."""
         row = _ROWS.get(type(event))
         if row is None:  # an extension's own event is its own business
             return
-        name, level, text, fields = row
-        level = _weight(event, level)
-        if level in self._heard:
-            self._emit(level, text, {"event": name, **_origin(event.peer), **fields(event)})
-
-    def _emit(self, level: Any, text: str, fields: Fields) -> None:
-        """Do what `Logger.emit` does with a level that is known to be one: looking for that costs 2 us (tests/bench: login)."""
-        log = self._log
-        fields |= {
+        name, level, text, fields, weigh = row
+        if weigh is not None:
+            level = weigh(event)
+        if level not in self._heard:
+            return
+        log, peer = self._log, event.peer
+        line = {
             "log_logger": log,
             "log_level": level,
             "log_namespace": log.namespace,
             "log_source": log.source,
             "log_format": text,
             "log_time": time.time(),
+            "event": name,
+            "protocol": peer.protocol,
+            "session": peer.session,
+            "peer": peer.endpoint,
+            "listener": peer.listener,
+            **fields(event),
         }
-        log.observer(fields)
+        if peer.host:
+            line["host"] = peer.host
+        log.observer(line)
 
 
-def _origin(peer: Peer) -> Fields:
-    fields = {"protocol": peer.protocol, "session": peer.session, "peer": peer.endpoint, "listener": peer.listener}
-    return {**fields, "host": peer.host} if peer.host else fields
+class _Row(NamedTuple):
+    """How events of one kind are told: their name, how much they weigh, the text, and the fields besides those of their origin.
+
+    `weigh` returns what one event weighs, where they differ: nothing but `level`, debug and warn.
+    """
+
+    name: str
+    level: Any
+    text: str
+    fields: Callable[[Any], Fields]
+    weigh: Callable[[Any], Any] | None = None
+
+    @property
+    def weights(self) -> frozenset[Any]:
+        """What lines may weigh."""
+        return frozenset({self.level} if self.weigh is None else {self.level, LogLevel.debug, LogLevel.warn})
 
 
-def _weight(event: Event, level: Any) -> Any:
-    """Listings, and requests for what is not there, are many and change nothing: debug, unless one failed by our fault."""
-    if isinstance(event, RequestRefused):
-        return LogLevel.debug if event.is_missing else level
-    if isinstance(event, TransferEnded):
-        if event.outcome is Outcome.LOCAL_FAULT:
-            return LogLevel.warn
-        if event.direction == "listing":
-            return LogLevel.debug
-    return level
+def _weigh_transfer(event: TransferEnded) -> Any:
+    """Listings are many and change nothing: debug, unless one failed by our fault."""
+    if event.outcome is Outcome.LOCAL_FAULT:
+        return LogLevel.warn
+    return LogLevel.debug if event.direction == "listing" else LogLevel.info
 
 
-def _weights(kind: type[Event]) -> set[Any]:
-    """What lines about events of *kind* may weigh."""
-    weights = {_ROWS[kind][1]}
-    return weights | {LogLevel.debug, LogLevel.warn} if issubclass(kind, TransferEnded | RequestRefused) else weights
+def _weigh_refusal(event: RequestRefused) -> Any:
+    """Requests for what is not there are many and change nothing."""
+    return LogLevel.debug if event.is_missing else LogLevel.info
 
 
 def _transfer(event: TransferEnded) -> Fields:
@@ -206,67 +220,75 @@ def _protection(tls: TLSFacts) -> str:
     return " ".join(part for part in (tls.version, tls.cipher, tls.group, "resumed" if tls.is_resumed else "new") if part)
 
 
-_ROWS: dict[type[Event], tuple[str, Any, str, Callable[[Any], Fields]]] = {
-    SessionOpened: ("session-opened", LogLevel.debug, "[{session}] {peer} connected", lambda event: {}),
-    SessionRefused: (
+_ROWS: dict[type[Event], _Row] = {
+    SessionOpened: _Row("session-opened", LogLevel.debug, "[{session}] {peer} connected", lambda event: {}),
+    SessionRefused: _Row(
         "session-refused",
         LogLevel.warn,
         "[{session}] {peer} turned away: {reason}",
         lambda event: {"reason": event.reason},
     ),
-    WrongProtocol: (
+    WrongProtocol: _Row(
         "wrong-protocol",
         LogLevel.info,
         "[{session}] {peer} cut off: it spoke {spoken}, which is not FTP",
         lambda event: {"spoken": event.protocol},
     ),
-    SessionClosed: ("session-closed", LogLevel.debug, "[{session}] {peer} gone after {seconds:.1f} s: {reason}", _closing),
-    HandshakeFailed: (
+    SessionClosed: _Row("session-closed", LogLevel.debug, "[{session}] {peer} gone after {seconds:.1f} s: {reason}", _closing),
+    HandshakeFailed: _Row(
         "handshake-failed",
         LogLevel.warn,
         "[{session}] {peer} TLS handshake failed: {reason}",
         lambda event: {"reason": event.reason},
     ),
-    DataNotResumed: (
+    DataNotResumed: _Row(
         "data-not-resumed",
         LogLevel.warn,
         "[{session}] {account} {peer} data connections do not resume the TLS session: nothing proves that they are the client's",
         lambda event: {"account": event.account},
     ),
-    DataFault: ("data-fault", LogLevel.warn, "[{session}] {peer} {reason}{often}: {advice}", _fault),
-    FaultTolerated: (
+    DataFault: _Row("data-fault", LogLevel.warn, "[{session}] {peer} {reason}{often}: {advice}", _fault),
+    FaultTolerated: _Row(
         "fault-tolerated",
         LogLevel.info,
         "[{session}] {account} {peer} {fault} tolerated{often}: it is a {device}",
         _tolerance,
     ),
-    LoggedIn: ("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account} ({tls})", _login),
-    LoginFailed: (
+    LoggedIn: _Row("logged-in", LogLevel.info, "[{session}] {peer} logged in as {account} ({tls})", _login),
+    LoginFailed: _Row(
         "login-failed",
         LogLevel.warn,
         "[{session}] {peer} failed to log in as {account}: {reason}",
         lambda event: {"account": event.account, "reason": event.reason},
     ),
-    LoggedOut: ("logged-out", LogLevel.debug, "[{session}] {account} logged out", lambda event: {"account": event.account}),
-    TransferEnded: (
+    LoggedOut: _Row("logged-out", LogLevel.debug, "[{session}] {account} logged out", lambda event: {"account": event.account}),
+    TransferEnded: _Row(
         "transfer-ended",
         LogLevel.info,
         "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}",
         _transfer,
+        _weigh_transfer,
     ),
-    DatagramTransferEnded: (
+    DatagramTransferEnded: _Row(
         "transfer-ended",
         LogLevel.info,
         "[{session}] {account} {peer} {command} {path} {bytes} bytes {seconds:.3f} s {result} {cause}"
         " ({blocks} blocks, {retransmissions} sent again{granted})",
         _datagrams,
+        _weigh_transfer,
     ),
-    RequestRefused: ("request-refused", LogLevel.info, "[{session}] {account} {peer} {command} {path} refused: {reason}", _refusal),
-    SizeProbed: (
+    RequestRefused: _Row(
+        "request-refused",
+        LogLevel.info,
+        "[{session}] {account} {peer} {command} {path} refused: {reason}",
+        _refusal,
+        _weigh_refusal,
+    ),
+    SizeProbed: _Row(
         "size-probed",
         LogLevel.debug,
         "[{session}] {account} {peer} asked for the size of {path}: {size} bytes",
         lambda event: {"account": event.account, "path": event.path, "size": event.size},
     ),
-    FileChanged: ("file-changed", LogLevel.info, "[{session}] {account} {peer} {change} {path} {target}", _change),
+    FileChanged: _Row("file-changed", LogLevel.info, "[{session}] {account} {peer} {change} {path} {target}", _change),
 }

@@ -25,13 +25,15 @@ from ftpd.logs.visible import readable, visible
 __all__ = ["LogFile", "Target", "json_line", "make_target", "text_line"]
 
 _WEIGHTS = {level: weight for weight, level in enumerate(LogLevel.iterconstants())}  # debug first
+# Not blocking, for a FIFO that nobody reads: that is ENXIO then, and not a wait.
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _FACILITY = 11 << 3  # ftp in RFC 5424 6.2.1; `syslog.LOG_FTP` comes with Python 3.13
 _PRIORITIES = {
-    LogLevel.debug: syslog.LOG_DEBUG,
-    LogLevel.info: syslog.LOG_INFO,
-    LogLevel.warn: syslog.LOG_WARNING,
-    LogLevel.error: syslog.LOG_ERR,
-    LogLevel.critical: syslog.LOG_CRIT,
+    "debug": syslog.LOG_DEBUG,
+    "info": syslog.LOG_INFO,
+    "warn": syslog.LOG_WARNING,
+    "error": syslog.LOG_ERR,
+    "critical": syslog.LOG_CRIT,
 }
 
 
@@ -84,10 +86,11 @@ class SystemLog:
     def __init__(self) -> None:
         syslog.openlog("ftpd", syslog.LOG_PID, _FACILITY)
 
-    def write(self, event: LogEvent) -> None:
-        priority = _PRIORITIES[event.get("log_level", LogLevel.info)]
-        for line in text_line(event, with_time=False).split("\n"):  # a traceback; a message itself has no line end
-            syslog.syslog(priority, line)
+    def write(self, line: str) -> None:
+        """Tell *line*, which begins with its level, and the lines of a traceback that follow it; a message itself has no line end."""
+        priority = _PRIORITIES[line.partition(" ")[0]]
+        for each in line.split("\n"):
+            syslog.syslog(priority, each)
 
     def reopen(self) -> None: ...
     def close(self) -> None: ...
@@ -95,16 +98,16 @@ class SystemLog:
 
 @implementer(ILogObserver)
 class Target:
-    """An `ILogObserver` that passes what weighs at least *level* to *write*; *sink* is reopened and closed with it."""
+    """An `ILogObserver` that writes what weighs at least *level* to *sink*, as *form* has it; *sink* is reopened and closed with it."""
 
-    def __init__(self, level: str, write: Callable[[LogEvent], None], sink: LogFile | Stream | SystemLog) -> None:
+    def __init__(self, level: str, form: Callable[[LogEvent], str], sink: LogFile | Stream | SystemLog) -> None:
         self._least = _WEIGHTS[LogLevel.levelWithName(level)]
-        self._write = write
+        self._form = form
         self._sink = sink
 
     def __call__(self, event: LogEvent) -> None:
         if _WEIGHTS.get(event.get("log_level"), 1) >= self._least:
-            self._write(event)
+            self._sink.write(self._form(event))
 
     def reopen(self) -> None:
         self._sink.reopen()
@@ -116,21 +119,15 @@ class Target:
 def make_target(settings: TargetSettings, stream: TextIO | None = None) -> Target:
     """Open what *settings* name; *stream* stands for standard error.  Raises `OSError` where a file cannot be opened."""
     if settings.format == "syslog":
-        system = SystemLog()
-        return Target(settings.level, system.write, system)
+        return Target(settings.level, _timeless_line, SystemLog())
     form = json_line if settings.format == "json" else text_line
     sink = LogFile(settings.file) if settings.file else Stream(stream or sys.stderr)
-    return Target(settings.level, lambda event: sink.write(form(event)), sink)
+    return Target(settings.level, form, sink)
 
 
-def text_line(event: LogEvent, *, with_time: bool = True) -> str:
+def text_line(event: LogEvent) -> str:
     """Return *event* as `TIME LEVEL message`; lines of a traceback follow, indented, so that none can pass for a log line."""
-    line = f"{event.get('log_level', LogLevel.info).name} {visible(_message(event))}"
-    if with_time:
-        line = f"{_time(event)} {line}"
-    if event.get("log_failure") is None:
-        return line
-    return "\n".join([line, *[f"    {visible(row)}" for row in _traceback(event)]])
+    return f"{_time(event)} {_timeless_line(event)}"
 
 
 def json_line(event: LogEvent) -> str:
@@ -145,6 +142,13 @@ def json_line(event: LogEvent) -> str:
     if lines := _traceback(event):
         row["traceback"] = readable("\n".join(lines))
     return json.dumps(row)
+
+
+def _timeless_line(event: LogEvent) -> str:
+    line = f"{event.get('log_level', LogLevel.info).name} {visible(_message(event))}"
+    if event.get("log_failure") is None:
+        return line
+    return "\n".join([line, *[f"    {visible(row)}" for row in _traceback(event)]])
 
 
 def _message(event: LogEvent) -> str:
@@ -165,8 +169,8 @@ def _traceback(event: LogEvent) -> list[str]:
 
 def _time(event: LogEvent) -> str:
     """UTC to the millisecond, ISO 8601: sorts, and means the same on every machine."""
-    second, microseconds = divmod(round(event.get("log_time", 0.0) * 1_000_000), 1_000_000)
-    return f"{_second(second)}.{microseconds // 1000:03d}Z"
+    second, milliseconds = divmod(int(event.get("log_time", 0.0) * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=8)  # lines of one moment share it: 0.5 us instead of 3 (tests/bench: stor)
@@ -181,7 +185,6 @@ def _plain(value: object) -> object:
 
 
 def _open(os_path: str) -> FileIO:
-    descriptor = os.open(
-        os_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640
-    )  # peers and names: not for everybody
+    descriptor = os.open(os_path, _APPEND, 0o640)  # peers and names: not for everybody
+    os.set_blocking(descriptor, True)
     return FileIO(descriptor, "a")

@@ -14,13 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner
-from twisted.python.failure import Failure
 
-from ftpd.checking import inspected
+from ftpd.checking import inspection
 from ftpd.config.source import Overrides, Source
-from ftpd.config.tree import Config
 from ftpd.processes.count import worker_count
 from ftpd.processes.examination import ANSWER
 from ftpd.processes.language import written_problem
@@ -49,28 +46,11 @@ def _examined(file: str, overrides: Overrides) -> Mapping[str, Any]:
     try:
         source = Source.read(file, overrides)
         config = source.config()
-        problems, warnings = _inspected(config)
+        problems, warnings = inspection(config, chosen_reactor())
         workers = 0 if problems else worker_count(config)
     except ConfigError as error:
         return _answer(None, 0, error.problems, ())
     return _answer(source, workers, [attrs.evolve(problem, file=problem.file or file) for problem in problems], warnings)
-
-
-def _inspected(config: Config) -> tuple[list[Problem], list[str]]:
-    """Run a reactor as long as it takes: a store may have to wait for what it opens."""
-    reactor = chosen_reactor()
-    found: list[Any] = []
-
-    def begin() -> None:
-        Deferred.fromCoroutine(inspected(config, reactor)).addBoth(found.append).addCallback(lambda _: reactor.stop())
-
-    reactor.callWhenRunning(begin)
-    reactor.run(installSignalHandlers=False)
-    [result] = found
-    if isinstance(result, Failure):
-        result.raiseException()
-    problems, warnings = result
-    return problems, warnings
 
 
 def _answer(source: Source | None, workers: int, problems: Iterable[Problem], warnings: Iterable[str]) -> Mapping[str, Any]:

@@ -246,8 +246,14 @@ class Fleet(Service):
             locked=self._locked,
             forwards_logs=self._forwards_logs and not generation.config.log.targets,
             succeeds=succeeds,
+            is_tried=succeeds or slot > 0 or self._current not in (None, generation),  # a reload's by the examiner
             waits=self._current not in (None, generation),
         )
+
+    def serving(self, generation: Generation) -> None:
+        if not (self._is_stopping or generation.ready.called):
+            count = sum(worker.serves for worker in generation.workers.values())
+            self._notify.starting(f"starting: {count} of {len(generation.restarts)} workers serve")
 
     def drains(self, worker: WorkerProcess) -> None:
         if self._handing_over is not None:

@@ -5,6 +5,7 @@ Apart from the fleet, which has two generations while a reload is under way.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -17,6 +18,7 @@ from ftpd.processes.balance import Balance, make_memory
 from ftpd.processes.order import Order
 from ftpd.processes.ports import Opened
 from ftpd.processes.process import WorkerProcess
+from ftpd.processes.settings import available_processors
 from ftpd.processes.status import WorkerStatus
 from ftpd.schema import ConfigError, Problem
 from ftpd.spi import DelayedCall
@@ -27,6 +29,9 @@ PATIENCE: Final = 10  # deaths of workers at their start, in a row, until nobody
 _FIRST_PAUSE_SECONDS: Final = 0.1  # before a successor is started; doubled with each death that follows soon
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _SOON_SECONDS: Final = 10.0  # a worker that has lived longer did not die of what its successor would die of
+# Workers that are starting at a time: a start is 0.35 s of a processor and hardly any wait, so that more would only make each take longer, and
+# those that serve, too.  A few more than processors, for one that waits for a disk.
+_LEAST_AT_ONCE: Final = 4
 _LOOK_SECONDS: Final = 5.0  # between two looks for workers that say nothing any more
 _MOST_SILENT: Final = 12  # looks in a row; then it is killed: its reactor has stood still for a minute
 
@@ -40,6 +45,9 @@ class Home(Protocol):
 
     def make_order(self, generation: Generation, slot: int, *, succeeds: bool) -> Order:
         """Return the order for the worker in place *slot* of *generation*."""
+
+    def serving(self, generation: Generation) -> None:
+        """One more worker of *generation* serves."""
 
     def drains(self, worker: WorkerProcess) -> None:
         """*worker* lets nobody in any more."""
@@ -96,12 +104,14 @@ class Generation:
         self._memory = make_memory(count)
         self._balance = Balance(self._memory.fileno(), count)
         self._starts: dict[int, DelayedCall] = {}
+        self._waiting: deque[tuple[int, bool]] = deque()  # places whose turn to start comes, and whether somebody has died there
+        self._at_once = max(_LEAST_AT_ONCE, 2 * available_processors())
         self._next_look: DelayedCall | None = None
 
     def start(self) -> None:
-        """Start a worker in each place."""
-        for slot in self.restarts:
-            self._start_worker(slot, succeeds=False)
+        """Start a worker in each place, a few at a time."""
+        self._waiting.extend((slot, False) for slot in self.restarts)
+        self._start_next()
         self._next_look = self._reactor.callLater(_LOOK_SECONDS, self._look)
 
     def tell(self, deed: str, **more: Any) -> None:
@@ -115,6 +125,7 @@ class Generation:
         for start in self._starts.values():
             start.cancel()
         self._starts.clear()
+        self._waiting.clear()
         self.tell(deed, **more)
         for worker in self.workers.values():
             if not worker.serves:
@@ -149,6 +160,8 @@ class Generation:
     def serves(self, worker: WorkerProcess) -> None:
         self._stillborn = 0
         self._log.info("worker {worker} (process {pid}) serves", event="worker-started", worker=worker.order.slot, pid=worker.pid)
+        self._home.serving(self)
+        self._start_next()
         if not self.ready.called and all(self._serves(slot) for slot in self.restarts):
             self._is_tried = True
             self._patience = PATIENCE
@@ -189,9 +202,21 @@ class Generation:
             has_died_soon = self._reactor.seconds() - worker.started < _SOON_SECONDS
             self._soon[slot] = self._soon[slot] + 1 if has_died_soon else 0
             self._replace(slot)
+            self._start_next()
+
+    def _wait_in_turn(self, slot: int) -> None:
+        """Have the successor in place *slot* started when it is its turn."""
+        self._starts.pop(slot, None)
+        self._waiting.append((slot, True))
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """Start whoever waits, as many as may be starting at a time."""
+        while self._waiting and sum(not worker.serves for worker in self.workers.values()) < self._at_once:
+            slot, succeeds = self._waiting.popleft()
+            self._start_worker(slot, succeeds=succeeds)
 
     def _start_worker(self, slot: int, *, succeeds: bool) -> None:
-        self._starts.pop(slot, None)
         try:
             worker = WorkerProcess(
                 self._reactor, self._home.make_order(self, slot, succeeds=succeeds), self._memory, self.opened.of(slot), self
@@ -209,12 +234,13 @@ class Generation:
     def _replace(self, slot: int) -> None:
         if self._stillborn >= self._patience:
             times = "once" if self._stillborn == 1 else f"{self._stillborn} times in a row"
+            self._waiting.clear()
             self._fail(CannotServe(f"Workers died at their start, {times}; the log says of what."))
             return
         self.restarts[slot] += 1
         soon = self._soon[slot]
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(soon, 20)) if soon else 0
-        self._starts[slot] = self._reactor.callLater(pause, self._start_worker, slot, succeeds=True)
+        self._starts[slot] = self._reactor.callLater(pause, self._wait_in_turn, slot)
 
     def _fail(self, error: ConfigError | CannotServe) -> None:
         if not self.ready.called:

@@ -9,8 +9,11 @@ import socket
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
+from typing import Final
 
 __all__ = ["Notify"]
+
+_STEP_SECONDS: Final = 90  # systemd's own DefaultTimeoutStartSec
 
 
 class Notify:
@@ -28,6 +31,10 @@ class Notify:
     def ready(self) -> None:
         """The service serves, or serves again after a reload."""
         self._tell("READY=1")
+
+    def starting(self, text: str) -> None:
+        """The service gets on with its start, which may take another minute and a half (as systemd grants from the first), and is at *text*."""
+        self._tell(f"STATUS={text}\nEXTEND_TIMEOUT_USEC={_STEP_SECONDS * 1_000_000}")
 
     def reloading(self) -> None:
         """A reload has begun; `ready` ends it.  The time is what Type=notify-reload asks for."""

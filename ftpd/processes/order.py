@@ -21,7 +21,7 @@ class Order:
     """Serve *source* as the worker called *name* in place *slot* of *places*; *state* is the path of the shared state.
 
     *ahead* is what the time since the epoch had, and the monotonic clock had not, when the parent began: see `state.sqlite`.  *locked* is the message of a locked server.  *forwards_logs*: lines go to the parent, who has a log of its own.  *succeeds*: the one before
-    it died, and left behind what nobody else will clear away.  *waits*: another worker still reads its datagram sockets, until "answer" is said.
+    it died, and left behind what nobody else will clear away.  *is_tried*: that the stores are good has been found, or is for the worker in place 0 to find.  *waits*: another worker still reads its datagram sockets, until "answer" is said.
     """
 
     source: Source
@@ -33,6 +33,7 @@ class Order:
     locked: str | None = None
     forwards_logs: bool = False
     succeeds: bool = False
+    is_tried: bool = False
     waits: bool = False
 
     def as_message(self) -> dict[str, Any]:

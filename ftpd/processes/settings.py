@@ -8,7 +8,7 @@ import attrs
 
 from ftpd.schema import FilePath, Seconds, Workers, setting
 
-__all__ = ["ProcessSettings"]
+__all__ = ["ProcessSettings", "available_processors"]
 
 
 @attrs.frozen
@@ -39,10 +39,9 @@ class ProcessSettings:
     @property
     def count(self) -> int:
         """The number of workers, 0 for none."""
-        return (
-            self.workers
-            if self.workers >= 0
-            else len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        return self.workers if self.workers >= 0 else available_processors()
+
+
+def available_processors() -> int:
+    """Return on how many processors this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -82,6 +82,7 @@ class Worker:
             "look": self.look,
             "sweep": server.sweep,
         }
+        server.sweeps_daily = order.slot == 0  # one walk through the files is enough
         self._factories = [listener.factory for listener in server.listeners]
         for listener in server.listeners:
             listener.gives_way = self._gives_way
@@ -197,7 +198,7 @@ class Worker:
         self._channel.send({"said": "alive", "sessions": self._reporter.sessions, "transfers": self._reporter.transfers})
 
     def _forward(self, event: LogEvent) -> None:
-        level, _, text = text_line(event, with_time=False).partition(" ")
+        _, level, text = text_line(event).split(" ", 2)  # the parent's line has a time of its own
         self._channel.send({"said": "log", "level": level, "text": text[:_MOST_LETTERS]})
 
 
@@ -216,7 +217,7 @@ def main() -> None:
     try:
         worker = _made(reactor, order, socket)
     except ConfigError as error:
-        send_last(socket, {"said": "failed", "problems": [str(problem) for problem in error.problems]})
+        send_last(socket, {"said": "failed", "problems": [str(problem) for problem in error.within(order.source.file).problems]})
         sys.exit(2)
     reactor.callWhenRunning(worker.start)
     actions = {signal.SIGTERM: worker.stop, signal.SIGQUIT: worker.quit}
@@ -234,7 +235,14 @@ def _made(reactor: Any, order: Order, socket: sockets.socket) -> Worker:
     state = SQLiteState(order.state, order.name, reactor, ahead=order.ahead + time.monotonic() - reactor.seconds())
     streams, datagrams = len(config.listen), len(config.tftp.listeners)
     adopted = [_adopted(FIRST_LISTENER + index) for index in range(streams + datagrams)]
-    server = make_service(config, reactor, sockets=adopted[:streams], datagram_sockets=adopted[streams:], state=state)
+    server = make_service(
+        config,
+        reactor,
+        sockets=adopted[:streams],
+        datagram_sockets=adopted[streams:],
+        state=state,
+        is_tried=order.is_tried,
+    )
     return Worker(reactor, order, config, server, state, balance, socket)
 
 

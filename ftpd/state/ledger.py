@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from ftpd.state.calls import Ask, Call, Close, Fail, Forget, GiveBack, Report, Sessions, Share, Take
 from ftpd.state.places import Holdings
@@ -40,7 +40,6 @@ _USE: Final = """
     select json_extract(value, '$[0]'), ?1, json_extract(value, '$[1]') from json_each(?2)"""
 _USED: Final = """
     select json_group_array((select total(amount) from uses where key = value)) from json_each(?1)"""
-_ANY_ROOM: Final[Mapping[str, int]] = MappingProxyType({})
 _ENTER_ROWS: Final = """
     insert or replace into sessions (session, worker, row) select json_extract(value, '$.session'), ?1, value from json_each(?2)"""
 _REMOVE_ROWS: Final = "delete from sessions where worker = ?1 and session in (select value from json_each(?2))"
@@ -49,6 +48,24 @@ _TALLY: Final = """
 _FORGOTTEN_FIRST: Final = """
     delete from failures where address in (
         select address from failures order by expires limit max(0, (select count(*) from failures) - ?1))"""
+
+
+class _Asked(NamedTuple):
+    """What one key was asked for: that others have no more of it than is `left`, of `most` in all."""
+
+    most: int
+    left: int
+
+    def granted(self, count: int) -> _Asked:
+        """Return what holds as long as the file has *count* of ours, once it has granted this: what others take leaves us that."""
+        return self._replace(left=max(self.left, self.most - count))
+
+    def covers(self, other: _Asked) -> bool:
+        return self.most == other.most and self.left <= other.left
+
+
+_NOTHING_ASKED: Final[Mapping[str, _Asked]] = MappingProxyType({})
+_NOTHING: Final = _Asked(0, 0)  # covers nothing: who takes a place of none leaves less
 
 
 class Ledger:
@@ -62,7 +79,8 @@ class Ledger:
         self._worker = worker
         self._seconds = seconds
         self._held = Holdings()
-        self._unwritten: set[str] = set()  # keys of counts that are others here than in the file
+        self._unwritten: set[str] = set()  # keys of counts that may be others here than in the file
+        self._granted: dict[str, _Asked] = {}  # of the counts that the file has, those that it was asked for
         self._uses: Mapping[str, float] = {}
         self._texts: dict[str, str] = {}  # of rows, by session
         self._forgotten: set[str] = set()  # workers that the file still has to forget
@@ -74,32 +92,29 @@ class Ledger:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the file has still to be told what was noted, or everything."""
-        return self._entered is None
+        """Whether the file has still to be told what was noted, or who has left, or everything."""
+        return self._entered is None or bool(self._unwritten)
 
     def prepare(self, call: Call) -> None:
         """Do what takes long before the lock is taken."""
         if isinstance(call, Report) and call.texts is None:
             call.texts = {row.session: text_of_row(row) for row in call.changed}
 
+    def take_at_once(self, sql: sqlite3.Connection, calls: Sequence[Call]) -> bool:
+        """Do what *calls* ask as `enter_at_once` does, but without a statement where the file has granted as much before: it is `is_behind` then.
+
+        Who comes has the place of who has left, whom the file counts until it is told: no other worker's count can be in the way.
+        """
+        asked = self._move(sql, calls)
+        return asked is not None and (self._has_granted(asked) or self._write_counts(sql, asked))
+
     def enter_at_once(self, sql: sqlite3.Connection, calls: Sequence[Call]) -> bool:
         """Do what *calls* ask, outside a transaction and without the lock, if that can be done in one statement; else `apply` is needed.
 
         That is so where they take and give back, and there is room for all.  Raises `sqlite3.OperationalError` where somebody else is writing.
         """
-        moves = [call for call in calls if isinstance(call, Take | GiveBack)]
-        if sql is not self._entered or len(moves) < len(calls):
-            return False
-        room: dict[str, int] = {}
-        for call in moves:
-            self._leave(call)
-            if isinstance(call, Take):
-                self._enter_places(call)
-                for place in call.places if call.is_asking else ():
-                    if place.most is not None:
-                        left = place.most - self._held.counts[place.key]
-                        room[place.key] = min(left, room.get(place.key, left))
-        return self._write_counts(sql, room)
+        asked = self._move(sql, calls)
+        return asked is not None and self._write_counts(sql, asked)
 
     def apply(self, sql: sqlite3.Connection, calls: Sequence[Call]) -> None:
         """Do what *calls* ask, within a transaction, and leave the results in them.  May be called again with the same."""
@@ -165,6 +180,7 @@ class Ledger:
             self._forget(sql, worker)
         _forget_worker(sql, self._worker)
         self._unwritten = set(self._held.counts)
+        self._granted.clear()
         self._write_counts(sql)
         self._write_uses(sql)
         self._write_rows(sql, self._texts.values())
@@ -212,14 +228,38 @@ class Ledger:
         [counts] = sql.execute(_OTHERS, (self._worker, json.dumps([plain(key) for key in keys]))).fetchone()
         return dict(zip(keys, json.loads(counts), strict=True))
 
-    def _write_counts(self, sql: sqlite3.Connection, room: Mapping[str, int] = _ANY_ROOM) -> bool:
-        """Write the counts that the file has not, unless others have more of a key than there is *room* for; return whether it was done."""
+    def _move(self, sql: sqlite3.Connection, calls: Sequence[Call]) -> dict[str, _Asked] | None:
+        """Take and give back here, and return what the file is to be asked for, by key; None where it has to be told more than that."""
+        moves = [call for call in calls if isinstance(call, Take | GiveBack)]
+        if sql is not self._entered or len(moves) < len(calls):
+            return None
+        asked: dict[str, _Asked] = {}
+        for call in moves:
+            self._leave(call)
+            if isinstance(call, Take):
+                self._enter_places(call)
+                for place in call.places if call.is_asking else ():
+                    if place.most is not None:
+                        left = place.most - self._held.counts[place.key]
+                        asked[place.key] = _Asked(place.most, min(left, asked[place.key].left) if place.key in asked else left)
+        return asked
+
+    def _has_granted(self, asked: Mapping[str, _Asked]) -> bool:
+        return all(self._granted.get(key, _NOTHING).covers(wish) for key, wish in asked.items())
+
+    def _write_counts(self, sql: sqlite3.Connection, asked: Mapping[str, _Asked] = _NOTHING_ASKED) -> bool:
+        """Write the counts that the file has not, unless others have more of a key than is left for them; return whether it was done."""
         if not self._unwritten:
             return True
-        counts = json.dumps([(plain(key), self._held.counts.get(key, 0)) for key in self._unwritten])
-        rooms = json.dumps([(plain(key), left) for key, left in room.items()])
-        if sql.execute(_COUNT, (self._worker, counts, rooms)).rowcount <= 0:
+        counts = {key: self._held.counts.get(key, 0) for key in self._unwritten}
+        room = [(plain(key), wish.left) for key, wish in asked.items()]
+        texts = json.dumps([(plain(key), count) for key, count in counts.items()]), json.dumps(room)
+        if sql.execute(_COUNT, (self._worker, *texts)).rowcount <= 0:
             return False
+        for key, count in counts.items():
+            self._granted.pop(key, None)
+            if count and key in asked:
+                self._granted[key] = asked[key].granted(count)
         self._unwritten.clear()  # should the transaction fail, the file is opened again, and told everything
         return True
 
@@ -292,6 +332,7 @@ class Ledger:
 
     def _clear(self) -> None:
         self._held.clear()
+        self._granted.clear()
         self._uses = {}
         self._texts.clear()
 

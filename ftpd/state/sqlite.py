@@ -59,7 +59,8 @@ class SQLiteState:
     """A `spi.State` in the file at *path*, as the process called *worker* sees it; it starts a thread.
 
     Two at a time may not have the same name.  A process that serves nobody, and only asks, is called "".  The file is made, with *mode*, where
-    it is missing.  Places without a limit are taken at once, and the others learn of them within 20 ms; for any other the file is asked.
+    it is missing.  Places without a limit are taken at once, and for any other the file is asked, but where it counts more of ours than are left:
+    others learn within 20 ms of what is taken without asking, and of what is given back.
 
     *ahead* is what the time since the epoch has, and *reactor*'s seconds have not.  It has to be the same for all processes of a server, and is as
     their parent found it: where somebody sets the clock of the machine meanwhile, no ban ends early or lasts longer for that.
@@ -93,7 +94,9 @@ class SQLiteState:
         if all(place.most is None for place in places):
             self._tell(call)
             return None
-        if not self._pending and self._trouble is None and not self._is_closed and self._writer.attempt(call):
+        if self._is_idle and self._writer.attempt(call):
+            if self._writer.is_behind:
+                self._ring_soon()
             return None
         full: Place | None = await self._ask(call)
         return full
@@ -151,11 +154,21 @@ class SQLiteState:
         if self._is_closed:
             raise Unavailable(None, "the shared state is closed")
         self._writer.put(call)
+        self._ring_soon()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether what can be done on the reactor thread may be: nobody waits for the other one, who would be overtaken, and nothing is wrong."""
+        return not self._pending and self._trouble is None and not self._is_closed
+
+    def _ring_soon(self) -> None:
         if self._soon is None:
             self._soon = self._reactor.callLater(_SOON_SECONDS, self._ring)
 
     def _ring(self) -> None:
         self._soon = None
+        if self._is_idle and self._writer.tell():
+            return
         self._writer.ring()
 
     def _ask(self, call: Call) -> Deferred[Any]:

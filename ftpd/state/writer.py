@@ -47,30 +47,42 @@ class Writer:
         self._is_over = False
         threading.Thread(target=self._run, name="ftpd-state", daemon=True).start()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is anything to be carried out, or to be told to the file."""
+        return bool(self._waiting) or self._ledger.is_behind
+
     def put(self, call: Call) -> None:
         """Have *call* carried out, with the next that is rung for at the latest.  On the reactor thread."""
         self._waiting.append(call)
 
     def ring(self) -> None:
         """Have what waits carried out now.  On the reactor thread."""
-        if self._waiting and not self._is_rung:
+        if self.is_behind and not self._is_rung:
             self._is_rung = True
             self._bell.release()
 
     def attempt(self, call: Take) -> bool:
-        """Carry *call* out here and now, with what waits, if one statement can grant it; else nothing has happened.  On the reactor thread.
+        """Carry *call* out here and now, with what waits, if one statement can grant it, or none; else nothing has happened.  On the reactor thread.
 
         It waits for nothing: not for the thread, nor for another process, nor for a disk that was slow lately.  By way of the thread a login costs
         100 us more, most of it for handing over the interpreter (tests/bench: login).
         """
+        call.is_attempted = True
+        call.is_attempted = self._is_done_here(self._ledger.take_at_once, [call])
+        return call.is_attempted
+
+    def tell(self) -> bool:
+        """Carry out here and now what waits, and tell the file, if that is one statement; else nothing has happened.  As `attempt`."""
+        return self._is_done_here(self._ledger.enter_at_once, [])
+
+    def _is_done_here(self, work: Callable[[sqlite3.Connection, Sequence[Call]], bool], calls: list[Take]) -> bool:
         if self._is_rung or not self._at_work.acquire(blocking=False):
             return False
         try:
             others = self._taken()
-            call.is_attempted = True
-            if self._database.run_at_once(lambda sql: self._ledger.enter_at_once(sql, [*others, call]), is_timed=True):
+            if self._database.run_at_once(lambda sql: work(sql, [*others, *calls]), is_timed=True):
                 return True
-            call.is_attempted = False
             self._waiting.extendleft(reversed(others))
             return False
         finally:
@@ -90,7 +102,7 @@ class Writer:
         while not self._is_over:
             if self._bell.acquire(timeout=-1 if self._trouble is None else _RETRY_SECONDS):
                 self._is_rung = False
-            if self._waiting or self._ledger.is_behind:
+            if self.is_behind:
                 self._turn()
 
     def _turn(self) -> None:
@@ -114,7 +126,7 @@ class Writer:
         """Do what waits without the lock, if that is possible, and move it to *calls*; else it waits on, where `note` finds it."""
         with self._at_work:
             calls += self._taken()
-            if calls and self._database.run_at_once(lambda sql: self._ledger.enter_at_once(sql, calls)):
+            if self._database.run_at_once(lambda sql: self._ledger.enter_at_once(sql, calls)):
                 return True
             self._waiting.extendleft(reversed(calls))
             calls.clear()

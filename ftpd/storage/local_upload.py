@@ -33,10 +33,10 @@ from ftpd.errors import (
     from_oserror,
 )
 from ftpd.paths import VirtualPath, decode_name
-from ftpd.storage import kernel, staging
+from ftpd.storage import kernel, reservation, staging
 from ftpd.storage.describe import Describe
 from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, shielded
-from ftpd.storage.names import kept_name, numbered
+from ftpd.storage.names import kept_name, numbered, staging_name
 from ftpd.storage.replace import replace
 from ftpd.storage.resolve import Place
 from ftpd.storage.root import Lengthy, View, errors_about
@@ -336,10 +336,20 @@ def _open(view: View, path: VirtualPath, place: Place, mode: WriteMode, offset: 
     return _stage(path, place, place.seen, rules, is_exclusive=mode is WriteMode.CREATE)
 
 
-def _stage(path: VirtualPath, place: Place, old: os.stat_result | None, rules: UploadRules, *, is_exclusive: bool) -> _Staged:
-    staged, number, own = staging.create(place.directory, DEFAULT_FILE_MODE)
+def _stage(
+    path: VirtualPath,
+    place: Place,
+    old: os.stat_result | None,
+    rules: UploadRules,
+    *,
+    is_exclusive: bool,
+    reserved: os.stat_result | None = None,
+) -> _Staged:
+    new_name = staging_name if reserved is None else partial(reservation.staging_name_of, reserved)
+    staged, number, own = staging.create(place.directory, DEFAULT_FILE_MODE, new_name)
     draft = _Staged(path, place, staged, number, rules)
     draft.is_exclusive = is_exclusive
+    draft.reserved = reserved
     try:
         # Now as well as at the end: nobody shall read a private file's next content meanwhile; but a part must stay ours to resume.
         draft.inherit(old, own, 0o600)
@@ -367,11 +377,10 @@ def _draft_reserved(path: VirtualPath, place: Place, reserved: int, rules: Uploa
     if rules.is_in_place:
         return _new_in_place(path, place, reserved, rules)
     try:
-        draft = _stage(path, place, None, rules, is_exclusive=False)
-        draft.reserved = os.fstat(reserved)
-        return draft
+        return _stage(path, place, None, rules, is_exclusive=False, reserved=os.fstat(reserved))
     except BaseException:
-        os.unlink(place.name, dir_fd=place.directory)
+        with suppress(FileNotFoundError):  # it may have gone with the draft
+            os.unlink(place.name, dir_fd=place.directory)
         raise
     finally:
         os.close(reserved)

@@ -16,10 +16,11 @@ from typing import Final
 from ftpd.errors import BadName, NotFound
 from ftpd.paths import VirtualPath, encode_name
 
-__all__ = ["MAX_NAME_BYTES", "NameRules", "is_staging", "kept_name", "numbered", "staging_name"]
+__all__ = ["HELD", "MAX_NAME_BYTES", "NameRules", "is_staging", "kept_name", "numbered", "reserving_name", "staging_name"]
 
 _PREFIX: Final = ".ftpd."
-_STAGING: Final = re.compile(r"\.ftpd\.[0-9a-f]{32}\.(new|kept)")
+HELD: Final = ".held"  # ends the staging name of an upload for which another file holds the final name
+_STAGING: Final = re.compile(r"\.ftpd\.[0-9a-f]{32}\.(new|held|kept)")
 # Names that no rule but the patterns can be about: none is empty, begins with a dot, or has a NUL in it.
 _ORDINARY: Final = re.compile(r"[^./\0][^/\0]*(?:/[^./\0][^/\0]*)*").fullmatch
 MAX_NAME_BYTES: Final = 255  # NAME_MAX of every Linux file system
@@ -28,6 +29,11 @@ MAX_NAME_BYTES: Final = 255  # NAME_MAX of every Linux file system
 def staging_name() -> bytes:
     """Return a new name for an upload under way.  Of fixed length: the final name may already have the 255 bytes a disk allows."""
     return f"{_PREFIX}{os.urandom(16).hex()}.new".encode()
+
+
+def reserving_name(inode: int, modified_ns: int) -> bytes:
+    """Return the name for an upload whose final name is held by an empty file with these numbers, of 64 bits each."""
+    return f"{_PREFIX}{inode:016x}{modified_ns:016x}{HELD}".encode()
 
 
 def kept_name(account: str, name: bytes) -> bytes:

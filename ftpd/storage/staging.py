@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Final
 
 from ftpd.errors import Busy
+from ftpd.storage import reservation
 from ftpd.storage.names import is_staging, staging_name
 
 __all__ = ["create", "drop_unused", "empty_of_staging", "lock", "open_kept", "size_of", "sweep", "unlock"]
@@ -27,10 +28,10 @@ _DEAD_SECONDS: Final = 3600.0  # an upload without a byte for so long, on a disk
 _MOST_TRIES: Final = 8  # sweeps that come at the wrong moment, one after the other: nobody will see the second
 
 
-def create(directory: int, mode: int) -> tuple[bytes, int, os.stat_result]:
+def create(directory: int, mode: int, new_name: Callable[[], bytes] = staging_name) -> tuple[bytes, int, os.stat_result]:
     """Make a staging file and lock it; return its name, its descriptor and its status.  *mode* is subject to the umask."""
     for _ in range(_MOST_TRIES):
-        name = staging_name()
+        name = new_name()
         number = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
         try:
             if lock(number):
@@ -112,7 +113,7 @@ def drop_unused(directory: int, name: bytes, *, older_than_seconds: float = 0.0,
 
 
 def sweep(directory: int, names: Iterable[str], kept_seconds: float, trusts_locks: Callable[[int], bool]) -> None:
-    """Remove those of the staging *names* that nobody wants: kept parts after *kept_seconds*, leftovers of dead processes.
+    """Remove those of the staging *names* that nobody wants: kept parts after *kept_seconds*, leftovers of dead processes and the names they held.
 
     *trusts_locks* tells of an open file whether locks on its disk are seen by all who use it: then what has no lock is dead.
     """
@@ -121,7 +122,8 @@ def sweep(directory: int, names: Iterable[str], kept_seconds: float, trusts_lock
     for name in names:
         age = kept_seconds if name.endswith(".kept") else dead_seconds
         try:
-            drop_unused(directory, name.encode(), older_than_seconds=age, locks=locks)
+            if drop_unused(directory, name.encode(), older_than_seconds=age, locks=locks) and reservation.is_reserving(name):
+                reservation.free(directory, name)
         except OSError:
             continue  # not ours to remove; the next sweep may have more luck
 

@@ -1,14 +1,15 @@
-"""Stand-ins that let a test run without threads, sockets or waiting."""
+"""Stand-ins that let a test run without threads, sockets or waiting, and what asks for results that are there already.
+
+Apart from `reactors`, which really wait.
+"""
 
 from __future__ import annotations
 
 import queue
-import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
-from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -19,19 +20,22 @@ from ftpd.spi import Directory, Filesystem, Reactor, ReadableFile, Store, Writab
 from ftpd.transfer.crew import Computing, Crew, Crews, Load
 from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
-__all__ = ["InlineCrews", "InlineThreads", "SlowStore", "ThreadedClock", "finish", "retire", "spin"]
+__all__ = ["HeldThreads", "InlineCrews", "InlineThreads", "SlowStore", "ThreadedClock", "begin", "finish", "result_of", "unwrapped"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class InlineThreads:
-    """A `spi.StoreThreads` that calls the function at once, in the caller's thread; its clock stands still."""
+    """A `spi.StoreThreads` that calls the function at once, in the caller's thread; its clock stands still.  `calls` counts what it was asked."""
+
+    calls = 0
 
     def __init__(self) -> None:
         self._clock = Clock()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        self.calls += 1
         return execute(function, *args, **kwargs)
 
     @property
@@ -40,6 +44,23 @@ class InlineThreads:
 
     def separate(self, name: str) -> Self:
         return self
+
+
+class HeldThreads:
+    """A `spi.Threads` whose calls begin and end when the test says: `calls` are those that wait, oldest first, each with its Deferred."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        call: Deferred[T] = Deferred()
+        self.calls.append((partial(function, *args, **kwargs), call))
+        return call
+
+    def finish(self) -> None:
+        """Make the oldest call."""
+        function, call = self.calls.pop(0)
+        call.callback(function())
 
 
 class InlineCrews(Crews):
@@ -68,11 +89,13 @@ class _InlineComputing(Computing):
 class SlowStore:
     """A `spi.Store` that does what *store* does, once the test lets it: each call to it, or to its filesystems, waits.
 
-    `waiting` holds the names of the calls that wait, oldest first, such as "open_read"; `let_go` lets the oldest begin.
+    `waiting` holds the names of the calls that wait, oldest first, such as "open_read"; `let_go` lets the oldest begin.  Where *slow* names
+    calls, only these wait.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, slow: Collection[str] | None = None) -> None:
         self._store = store
+        self._slow = slow
         self._calls: list[tuple[str, Deferred[None]]] = []
 
     @property
@@ -87,8 +110,10 @@ class SlowStore:
         else:
             call.errback(error)
 
-    async def held(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Wait under *name* until let go, then make *call*.  A cancelled call is never made."""
+    async def hold(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Wait under *name* until let go, if it is slow, then make *call*.  A cancelled call is never made."""
+        if self._slow is not None and name not in self._slow:
+            return await call()
         entry: tuple[str, Deferred[None]] = (name, Deferred())
         self._calls.append(entry)
         try:
@@ -99,7 +124,7 @@ class SlowStore:
         return await call()
 
     async def open(self, account: Account) -> Filesystem:
-        files = await self.held("open", lambda: self._store.open(account))
+        files = await self.hold("open", lambda: self._store.open(account))
         return _SlowFilesystem(self, files)
 
     async def sweep(self) -> None:
@@ -111,7 +136,7 @@ class SlowStore:
 
 class _SlowFilesystem:
     def __init__(self, store: SlowStore, files: Filesystem) -> None:
-        self._held = store.held
+        self._hold = store.hold
         self._files = files
 
     @property
@@ -119,13 +144,13 @@ class _SlowFilesystem:
         return self._files.abilities
 
     async def stat(self, path: VirtualPath) -> FileInfo:
-        return await self._held("stat", lambda: self._files.stat(path))
+        return await self._hold("stat", lambda: self._files.stat(path))
 
     async def open_directory(self, path: VirtualPath) -> Directory:
-        return await self._held("open_directory", lambda: self._files.open_directory(path))
+        return await self._hold("open_directory", lambda: self._files.open_directory(path))
 
     async def open_read(self, path: VirtualPath) -> ReadableFile:
-        return await self._held("open_read", lambda: self._files.open_read(path))
+        return await self._hold("open_read", lambda: self._files.open_read(path))
 
     async def open_write(
         self,
@@ -136,25 +161,25 @@ class _SlowFilesystem:
         expected_size: int | None = None,
         permissions: int | None = None,
     ) -> WritableFile:
-        return await self._held(
+        return await self._hold(
             "open_write",
             lambda: self._files.open_write(path, mode=mode, offset=offset, expected_size=expected_size, permissions=permissions),
         )
 
     async def make_directory(self, path: VirtualPath, *, permissions: int | None = None) -> None:
-        await self._held("make_directory", lambda: self._files.make_directory(path, permissions=permissions))
+        await self._hold("make_directory", lambda: self._files.make_directory(path, permissions=permissions))
 
     async def remove_directory(self, path: VirtualPath) -> None:
-        await self._held("remove_directory", lambda: self._files.remove_directory(path))
+        await self._hold("remove_directory", lambda: self._files.remove_directory(path))
 
     async def remove_file(self, path: VirtualPath) -> None:
-        await self._held("remove_file", lambda: self._files.remove_file(path))
+        await self._hold("remove_file", lambda: self._files.remove_file(path))
 
     async def rename(self, old: VirtualPath, new: VirtualPath) -> None:
-        await self._held("rename", lambda: self._files.rename(old, new))
+        await self._hold("rename", lambda: self._files.rename(old, new))
 
     async def set_attributes(self, path: VirtualPath, changes: Attributes) -> None:
-        await self._held("set_attributes", lambda: self._files.set_attributes(path, changes))
+        await self._hold("set_attributes", lambda: self._files.set_attributes(path, changes))
 
     async def close(self) -> None:
         await self._files.close()
@@ -172,14 +197,11 @@ class ThreadedClock(Clock):
 
     def wait(self, awaited: Deferred[T] | Coroutine[Any, Any, T], at_most_seconds: float = 30.0) -> T:
         """Do what threads ask until *awaited* has its result; return it or raise its error."""
-        deferred = awaited if isinstance(awaited, Deferred) else Deferred.fromCoroutine(awaited)
         results: list[T | Failure] = []
-        deferred.addBoth(results.append)
+        begin(awaited).addBoth(results.append)
         while not results:
             self.serve(at_most_seconds)
-        if isinstance(results[0], Failure):
-            results[0].raiseException()
-        return results[0]
+        return unwrapped(results[0])
 
     def serve(self, at_most_seconds: float = 30.0) -> None:
         """Do the next thing that a thread asks."""
@@ -201,28 +223,21 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("the coroutine waits for something")
 
 
-def retire(reactor: Any) -> None:
-    """Close what `reactor.run` would have closed of an epoll reactor of the test's own, but for its waker: a thread may still call it."""
-    for reader in reactor.removeAll():
-        reader.connectionLost(None)
-    reactor._poller.close()
+def begin(awaited: Coroutine[Any, Any, T] | Deferred[T]) -> Deferred[T]:
+    """Begin a call without waiting for it."""
+    return awaited if isinstance(awaited, Deferred) else Deferred.fromCoroutine(awaited)
 
 
-def spin(reactor: ReactorBase, awaited: Deferred[T] | Coroutine[Any, Any, T], at_most_seconds: float = 30.0) -> T:
-    """Turn *reactor*, one of the test's own (such as `EPollReactor()`), until *awaited* has its result."""
-    deferred = awaited if isinstance(awaited, Deferred) else Deferred.fromCoroutine(awaited)
+def result_of(awaited: Deferred[T]) -> T:
+    """Return the result that *awaited* has by now, or raise its error."""
     results: list[T | Failure] = []
-    deferred.addBoth(results.append)
-    end = time.monotonic() + at_most_seconds
-    while True:
-        reactor.runUntilCurrent()
-        if results:
-            break
-        if time.monotonic() > end:
-            raise AssertionError(f"no result within {at_most_seconds} s")
-        # Not iterate(): that runs what woke it only at its next call, and waits before it returns.
-        due = reactor.timeout()
-        reactor.doIteration(0.05 if due is None else min(due, 0.05))
-    if isinstance(results[0], Failure):
-        results[0].raiseException()
-    return results[0]
+    awaited.addBoth(results.append)
+    assert results, "it waits for something"
+    return unwrapped(results[0])
+
+
+def unwrapped(result: T | Failure) -> T:
+    """Return *result*, or raise the error that it is instead."""
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -10,59 +10,42 @@ Apart from `filesystem_contract`, which every store keeps: who can one of these 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import pytest
 
 from ftpd.errors import AlreadyExists, FileTransferError, NotADirectory, NotFound, NotPermitted
 from ftpd.paths import ROOT, VirtualPath
-from ftpd.spi import DatedFilesystem, Filesystem, LinkingFilesystem, MeasuredFilesystem, RowFormat, TreeFilesystem
+from ftpd.spi import DatedFilesystem, Filesystem, LinkingFilesystem, MeasuredFilesystem, TreeFilesystem
+from ftpd.testing.filesystem_contract.trial import FilesystemTrial, path
 from ftpd.values import Ability, Attributes, FileInfo, FileKind, Removed, WriteMode
 
 __all__ = ["CreationContract", "LinkingContract", "MeasuredContract", "TreeContract"]
 
-T = TypeVar("T")
-
 _SECOND_NS = 10**9
 
 
-class _Contract:
-    """What these contracts use of :class:`~ftpd.testing.filesystem_contract.FilesystemContract`, with which they are inherited."""
+class _AbilityContract(FilesystemTrial):
+    """What these contracts have to say of files beside what every kit has."""
 
-    if TYPE_CHECKING:
-
-        @property
-        def ann(self) -> Any: ...
-        def run(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
-        def open(self, name: str, **facts: Any) -> Filesystem: ...
-        def put(self, text: str, data: bytes, mode: WriteMode = WriteMode.REPLACE) -> FileInfo: ...
-        def get(self, text: str) -> bytes: ...
-        def stat(self, text: str) -> FileInfo: ...
-        def rows(self, form: RowFormat, text: str) -> list[str]: ...
-        def fails(
-            self, error: type[FileTransferError], coroutine: Coroutine[Any, Any, object], names: str | None = None
-        ) -> None: ...
+    @property
+    def able(self) -> Any:
+        """The filesystem of `ann`, for what only some can do."""
+        return self.ann
 
     def names(self, text: str = "/") -> list[str]:
-        async def listed() -> list[str]:
-            async with await self.ann.open_directory(VirtualPath.parse(text)) as directory:
-                names = []
-                while batch := await directory.next_batch():
-                    names += [info.name for info in batch]
-                return sorted(names)
-
-        return self.run(listed())
+        return sorted(self.entries(text))
 
     def directories(self, *texts: str) -> None:
         for text in texts:
-            self.run(self.ann.make_directory(VirtualPath.parse(text)))
+            self.run(self.ann.make_directory(path(text)))
 
 
-class LinkingContract(_Contract):
+class LinkingContract(_AbilityContract):
     """`spi.LinkingFilesystem`, of a store that follows links."""
 
     def link(self, text: str, target: str) -> None:
-        self.run(self.ann.make_link(VirtualPath.parse(text), VirtualPath.parse(target)))
+        self.run(self.able.make_link(path(text), path(target)))
 
     def test_it_can_link_and_says_so(self) -> None:
         assert isinstance(self.ann, LinkingFilesystem)
@@ -92,35 +75,35 @@ class LinkingContract(_Contract):
     def test_a_link_to_itself_is_made_and_leads_nowhere(self) -> None:
         self.link("/l", "/l")
         assert self.stat("/l").kind is FileKind.LINK
-        self.fails(FileTransferError, self.ann.open_read(VirtualPath.parse("/l")))
+        self.fails(FileTransferError, self.ann.open_read(path("/l")))
 
     def test_a_name_that_is_taken_stays_what_it_is(self) -> None:
         self.put("/a", b"content")
-        self.fails(AlreadyExists, self.ann.make_link(VirtualPath.parse("/a"), VirtualPath.parse("/b")), "/a")
-        self.fails(AlreadyExists, self.ann.make_link(ROOT, VirtualPath.parse("/b")))
+        self.fails(AlreadyExists, self.able.make_link(path("/a"), path("/b")), "/a")
+        self.fails(AlreadyExists, self.able.make_link(ROOT, path("/b")))
         assert self.get("/a") == b"content"
 
     def test_a_link_where_there_is_no_directory_is_not_made(self) -> None:
-        self.fails(NotFound, self.ann.make_link(VirtualPath.parse("/d/l"), VirtualPath.parse("/a")), "/d/l")
+        self.fails(NotFound, self.able.make_link(path("/d/l"), path("/a")), "/d/l")
 
     def test_no_link_is_made_behind_a_link(self) -> None:
         self.directories("/d")
         self.link("/l", "/d")
-        self.fails(NotPermitted, self.ann.make_link(VirtualPath.parse("/l/m"), VirtualPath.parse("/a")), "/l/m")
+        self.fails(NotPermitted, self.able.make_link(path("/l/m"), path("/a")), "/l/m")
 
     def test_a_link_leads_nowhere_for_a_home_that_does_not_hold_its_target(self) -> None:
         self.directories("/home")
         self.put("/a", b"content")
         self.link("/home/l", "/a")
-        guest = self.open("guest", home=VirtualPath.parse("/home"))
-        self.fails(NotFound, guest.open_read(VirtualPath.parse("/l")), "/l")
+        guest = self.open("guest", home=path("/home"))
+        self.fails(NotFound, guest.open_read(path("/l")), "/l")
 
 
-class MeasuredContract(_Contract):
+class MeasuredContract(_AbilityContract):
     """`spi.MeasuredFilesystem`."""
 
     def room(self, text: str) -> int:
-        return int(self.run(self.ann.available_bytes(VirtualPath.parse(text))))
+        return int(self.run(self.able.available_bytes(path(text))))
 
     def test_it_can_measure(self) -> None:
         assert isinstance(self.ann, MeasuredFilesystem)
@@ -132,10 +115,10 @@ class MeasuredContract(_Contract):
 
     def test_a_file_has_no_room(self) -> None:
         self.put("/a", b"content")
-        self.fails(NotADirectory, self.ann.available_bytes(VirtualPath.parse("/a")), "/a")
+        self.fails(NotADirectory, self.able.available_bytes(path("/a")), "/a")
 
     def test_nothing_has_no_room(self) -> None:
-        self.fails(NotFound, self.ann.available_bytes(VirtualPath.parse("/none")), "/none")
+        self.fails(NotFound, self.able.available_bytes(path("/none")), "/none")
 
 
 class _Dates:
@@ -151,18 +134,18 @@ class _Dates:
         return None
 
 
-class CreationContract(_Contract):
+class CreationContract(_AbilityContract):
     """`Ability.CREATION_TOLD` and `CREATION_SET`, with `spi.DatedFilesystem` or without."""
 
     def created(self, text: str, files: Filesystem | None = None) -> int | None:
         files = files or self.ann
-        told: int | None = self.run(files.stat(VirtualPath.parse(text))).created_ns
+        told: int | None = self.run(files.stat(path(text))).created_ns
         if told is None and isinstance(files, DatedFilesystem):
-            return self.run(files.created_ns(VirtualPath.parse(text)))
+            return self.run(files.created_ns(path(text)))
         return told
 
     def change(self, text: str, **changes: int) -> None:
-        self.run(self.ann.set_attributes(VirtualPath.parse(text), Attributes(**changes)))
+        self.run(self.ann.set_attributes(path(text), Attributes(**changes)))
 
     def test_it_tells_and_keeps_times_of_creation_and_says_so(self) -> None:
         assert Ability.CREATION_TOLD | Ability.CREATION_SET in self.ann.abilities
@@ -204,7 +187,7 @@ class CreationContract(_Contract):
         self.directories("/d")
         self.put("/a", b"content")
         self.change("/a", created_ns=5 * _SECOND_NS)
-        self.run(self.ann.rename(VirtualPath.parse("/a"), VirtualPath.parse("/d/b")))
+        self.run(self.ann.rename(path("/a"), path("/d/b")))
         self.change("/d/b", modified_ns=6 * _SECOND_NS)
         self.put("/d/b", b" and more", WriteMode.APPEND)
         assert (self.created("/d/b"), self.get("/d/b")) == (5 * _SECOND_NS, b"content and more")
@@ -222,7 +205,7 @@ class CreationContract(_Contract):
         assert self.rows(_Dates(), "/") == ["a 5000000000", "d 6000000000"]
 
     def test_what_is_not_there_has_none(self) -> None:
-        nothing = VirtualPath.parse("/none")
+        nothing = path("/none")
         self.fails(NotFound, self.ann.set_attributes(nothing, Attributes(created_ns=0)), "/none")
         if isinstance(self.ann, DatedFilesystem):
             self.fails(NotFound, self.ann.created_ns(nothing), "/none")
@@ -242,7 +225,7 @@ class Allowing:
         return str(path) not in self._fixed
 
 
-class TreeContract(_Contract):
+class TreeContract(_AbilityContract):
     """`spi.TreeFilesystem`.  `begin_removal` may be overridden, to run it over another way to remove a tree."""
 
     def begin_removal(self, path: VirtualPath, rules: Allowing) -> Coroutine[Any, Any, Any]:
@@ -251,7 +234,7 @@ class TreeContract(_Contract):
 
     def remove(self, text: str, rules: Allowing | None = None) -> tuple[int, int, list[str]]:
         """Remove a tree, and return how many files and directories that were, and the paths of what stays."""
-        removal = self.run(self.begin_removal(VirtualPath.parse(text), rules or Allowing()))
+        removal = self.run(self.begin_removal(path(text), rules or Allowing()))
         files = directories = 0
         kept: list[str] = []
         for _ in range(10_000):
@@ -314,25 +297,25 @@ class TreeContract(_Contract):
 
     def test_a_top_that_may_not_be_entered_is_refused(self) -> None:
         self.directories("/t")
-        self.fails(NotPermitted, self.begin_removal(VirtualPath.parse("/t"), Allowing(closed=("/t",))), "/t")
+        self.fails(NotPermitted, self.begin_removal(path("/t"), Allowing(closed=("/t",))), "/t")
 
     @pytest.mark.parametrize(("text", "kind"), [("/none", NotFound), ("/a", NotADirectory), ("/", NotPermitted), ("/a/b", FileTransferError)])  # fmt: skip
     def test_what_is_no_tree_is_refused(self, text: str, kind: type[FileTransferError]) -> None:
         self.put("/a", b"x")
-        self.fails(kind, self.begin_removal(VirtualPath.parse(text), Allowing()))
+        self.fails(kind, self.begin_removal(path(text), Allowing()))
         assert self.names() == ["a"]
 
     def test_nothing_is_removed_before_the_first_batch_nor_after_the_end(self) -> None:
         self.directories("/t")
         self.put("/t/a", b"x")
-        removal = self.run(self.begin_removal(VirtualPath.parse("/t"), Allowing()))
+        removal = self.run(self.begin_removal(path("/t"), Allowing()))
         assert self.names("/t") == ["a"]
         self.run(removal.close())
         assert self.names("/t") == ["a"]
 
     def test_an_upload_under_way_is_not_lost(self) -> None:
         self.directories("/t")
-        upload = self.run(self.ann.open_write(VirtualPath.parse("/t/new"), mode=WriteMode.REPLACE))
+        upload = self.run(self.ann.open_write(path("/t/new"), mode=WriteMode.REPLACE))
         self.run(upload.write_at(0, b"content"))
         _, directories, _ = self.remove("/t")
         if not directories:  # it stays as long as somebody writes into it

@@ -4,7 +4,8 @@
         def make_checker(self, passwords):
             return MyChecker(passwords)
 
-Nothing waits for a reactor here: a checker that needs threads is given `fakes.InlineThreads`.
+Apart from the checkers of this package, so that one of yours proves itself as ours do.  Nothing waits for a reactor here: a checker that
+needs threads is given `fakes.InlineThreads`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
-from twisted.python.failure import Failure
 from zope.interface import provider
 from zope.interface.verify import verifyObject
 
 from ftpd.login.certificate import AccountsOf, CertificateCredentials, ICertificate
 from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, WrongPassword
+from ftpd.testing.fakes import result_of
 from ftpd.values import ClientCertificate
 
 __all__ = ["AnonymousLoginContract", "CertificateLoginContract", "PasswordLoginContract", "answer", "recorded_log"]
@@ -37,12 +38,7 @@ _SECRET = b"opensesame"
 
 def answer(checker: Any, credentials: Any) -> Any:
     """Return the avatar id that *checker* gives at once, or raise its error."""
-    results: list[Any] = []
-    maybeDeferred(checker.requestAvatarId, credentials).addBoth(results.append)
-    assert results, "the checker waits for something"
-    if isinstance(results[0], Failure):
-        results[0].raiseException()
-    return results[0]
+    return result_of(maybeDeferred(checker.requestAvatarId, credentials))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
 
-from ftpd.testing.pump_contract import tls_context
+from ftpd.testing.lines import tls_context
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

@@ -6,15 +6,14 @@ Apart from the server, and without a file system: the client's own directory is 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import stat
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ftpd.errors import BadName, NotPermitted
 from ftpd.paths import ROOT, VirtualPath, decode_name
+from ftpd.regular import open_regular
 from ftpd.schema import ConfigError, Problem
 from ftpd.tftp.settings import TFTPListenSettings
 from ftpd.tftp.wire.mapfile import MapFile
@@ -22,6 +21,7 @@ from ftpd.tftp.wire.mapfile import MapFile
 __all__ = ["Names", "Resolved", "path_of", "read_map_file"]
 
 _DRIVE: Final = re.compile(r"^[A-Za-z]:(?=/)")  # as in C:/boot/bcd
+_MOST_BYTES: Final = 1024 * 1024  # of a map file; a thousand rules are 50 KiB
 _ADDRESSES: Final = 4096  # clients whose root is remembered: finding it takes a microsecond a network
 _NAMES: Final = (
     256  # that are remembered, with what they mean: machines that boot together ask for the same few (tests/bench: tftp-tiny)
@@ -118,10 +118,10 @@ def path_of(name: str) -> VirtualPath:
 def read_map_file(os_path: str) -> MapFile:
     """Read the rules in a file of the machine.  Raises `ConfigError` with everything that is wrong with it."""
     try:
-        if not stat.S_ISREG(os.stat(os_path).st_mode):  # a FIFO would hang here
-            raise ConfigError([Problem(os_path, "", "Not a regular file", "")])
-        with open(os_path, "rb") as file:
-            text = decode_name(file.read())
+        with open_regular(os_path) as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError([Problem(os_path, "", error.strerror or str(error), "")]) from None
-    return MapFile.parse(text, os_path)
+    if len(content) > _MOST_BYTES:
+        raise ConfigError([Problem(os_path, "", f"more than {_MOST_BYTES >> 20} MiB", "a file of rules")])
+    return MapFile.parse(decode_name(content), os_path)

@@ -5,7 +5,6 @@ Apart from the server, which counts and dispatches: here is what a request means
 
 from __future__ import annotations
 
-import errno
 import inspect
 from contextlib import suppress
 from functools import lru_cache
@@ -129,19 +128,10 @@ class Opening:
         if self._listen.single_port and port is not None:
             return SharedLine(port, self._probe, arrival[0], source, arrival[1])
         try:
-            try:
-                return (is_short and self._ports.line(arrival[0], source)) or self._connected(route)
-            except OSError as failure:
-                if failure.errno != errno.EADDRINUSE:
-                    raise
-                self._ports.retire()  # of a narrow range an idle one may have the last
-                return self._connected(route)
+            shared = self._ports.line(arrival[0], source) if is_short else None
+            return shared or ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
         except OSError as failure:
             raise from_oserror(failure) from failure
-
-    def _connected(self, route: Route) -> ConnectedLine:
-        source, arrival, _ = route
-        return ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
 
     # Reading.
 

@@ -27,11 +27,13 @@ Arrival: TypeAlias = tuple[Address, Ancillary]  # the address of ours that was a
 _IP_PKTINFO: Final = getattr(socket, "IP_PKTINFO", 8)  # linux/in.h; named since Python 3.14
 _PKTINFO: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16si")
+_UNTOLD: Final = bytes(4)  # in place of an address of ours: the datagram came before the kernel was asked to tell
+_DISCARD: Final = 9  # any port would do
 _ANY: Final = ("0.0.0.0", "::")
 _MOST_BYTES: Final = 65536
 _MOST_READ: Final = 64  # datagrams in one turn of the reactor
-_ROOM: Final = 8 * 1024 * 1024  # in the kernel, for the requests of a boot storm
-_SO_RCVBUFFORCE: Final = 33  # asm-generic/socket.h; for root
+_ROOM: Final = 8 * 1024 * 1024  # in the kernel, for each direction
+_BUFFERS: Final = ((33, socket.SO_RCVBUF), (32, socket.SO_SNDBUF))  # SO_RCVBUFFORCE, SO_SNDBUFFORCE, asm-generic/socket.h; for root
 _MOST_REMEMBERED: Final = 1024  # addresses of ours
 
 
@@ -156,13 +158,25 @@ def _read_arrival(level: int, kind: int, data: bytes) -> Arrival | None:
         scope = interface if address[0] == 0xFE and address[1] & 0xC0 == 0x80 else 0  # link-local
         return (socket.inet_ntop(socket.AF_INET6, address), 0, 0, scope), [(level, kind, _PKTINFO6.pack(address, scope))]
     interface, ours, destination = _PKTINFO.unpack(data)
+    if ours == _UNTOLD and _is_for_one(destination):
+        ours = destination
     if ours != destination:  # broadcast or multicast: the kernel says which of our addresses would answer
         return None
     return (socket.inet_ntoa(ours), 0), [(level, kind, _PKTINFO.pack(0, ours, bytes(4)))]
 
 
+def _is_for_one(destination: bytes) -> bool:
+    """Whether what came to *destination* came to us alone: to a broadcast address nobody is connected who has not said so."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, suppress(OSError):
+        one.connect((socket.inet_ntoa(destination), _DISCARD))  # nothing is sent
+        return destination[0] & 0xF0 != 0xE0  # multicast
+    return False
+
+
 def _make_room(bound: socket.socket) -> None:
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
-    except OSError:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+    """Have room for the requests of a boot storm, and for answers that wait until nobody is found at their addresses: others would wait behind them."""
+    for forced, option in _BUFFERS:
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, forced, _ROOM)
+        except OSError:
+            bound.setsockopt(socket.SOL_SOCKET, option, _ROOM)

@@ -11,10 +11,13 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.spi import DelayedCall, Reactor
@@ -26,7 +29,9 @@ from ftpd.tftp.wire.packets import ErrorCode, error, is_of_transfer
 __all__ = ["PortLine", "TransferPort", "TransferPorts"]
 
 _SECONDS: Final = 1.0  # for so long, at most, a port takes new clients
-_MOST_CLIENTS: Final = 256  # of one port
+_MOST_CLIENTS: Final = 64  # of one port: what was sent to those that are gone may stand in its buffer for seconds
+_MOST_ADDRESSES: Final = 16  # of ours, that have a port which waits for clients
+_ROOM: Final = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)  # for that, as far as the system lets us
 _UNKNOWN: Final = error(ErrorCode.UNKNOWN_TRANSFER_ID, "Unknown transfer ID")
 _ERRORS_HEARD: Final = {  # IP_RECVERR, linux/in.h, and IPV6_RECVERR, linux/in6.h
     socket.AF_INET: (socket.IPPROTO_IP, 11),
@@ -36,20 +41,23 @@ _FROM_ERRORS: Final = getattr(socket, "MSG_ERRQUEUE", 0)  # Linux
 _ERROR_ROOM: Final = 256  # of a sock_extended_err, linux/errqueue.h, and an address, as ancillary data
 _ERROR_NUMBER: Final = struct.Struct("=I")  # its first member
 _MOST_ERRORS: Final = 64  # heard in one turn of the reactor
+_NO_ROOM: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # what a datagram meets itself, on its way out
+_MOST_TRIES: Final = 8  # to send or to receive a datagram past the errors that others have met
 
 
 @implementer(IReadWriteDescriptor)
 class TransferPort:
     """A socket bound to the address of *local*, and to a port out of *ports* (0-0: any).  Raises `OSError` where there is none.
 
-    It takes new clients until `retire`, and is closed with the last of its lines after that.
+    It takes new clients until `retire`, and is closed with the last of its lines after that; one of a range is closed with the last of its
+    lines in any case, for another listener or process may have to answer from it.
     """
 
     _log = Logger()
 
     def __init__(self, reactor: Reactor, local: Address, ports: tuple[int, int]) -> None:
         self._reactor = reactor
-        self._socket: socket.socket | None = bound_endpoint(local, ports, [(*_ERRORS_HEARD[family_of(local)], 1)])
+        self._socket: socket.socket | None = bound_endpoint(local, ports, [(*_ERRORS_HEARD[family_of(local)], 1), _ROOM])
         self._descriptor = self._socket.fileno()
         self._recvfrom = self._socket.recvfrom
         self.sendto = self._socket.sendto
@@ -57,13 +65,13 @@ class TransferPort:
         self._lines: dict[Address, PortLine] = {}
         self._met: set[Address] = set()  # the clients that it has, or has had
         self._awaiting: set[Address] = set()
-        self._is_retired = False
+        self._waits = not ports[1]  # for clients, when it has none
         reactor.addReader(self)
 
     @property
-    def is_full(self) -> bool:
-        """Whether it has had as many clients as one port may."""
-        return len(self._met) >= _MOST_CLIENTS
+    def takes_clients(self) -> bool:
+        """Whether it is open, has had fewer clients than one port may, and has room to send to another."""
+        return self._socket is not None and len(self._met) < _MOST_CLIENTS and not self._awaiting
 
     def has_met(self, peer: Address) -> bool:
         """Whether it is *peer*'s already, or was."""
@@ -87,11 +95,11 @@ class TransferPort:
 
     def retire(self) -> None:
         """Take no more clients; may be called twice."""
-        self._is_retired = True
+        self._waits = False
         self._close_if_over()
 
     def _close_if_over(self) -> None:
-        if self._is_retired and not self._lines:
+        if not self._waits and not self._lines:
             self._close()
 
     def _close(self) -> None:
@@ -111,16 +119,25 @@ class TransferPort:
     def logPrefix(self) -> str:
         return "tftp"
 
-    def doRead(self) -> None:
-        """Take what is there, a datagram of each client at most: one alone is not asked for another, which is mostly not there."""
+    def doRead(self, tries: int = _MOST_TRIES) -> None:
+        """Take what is there, a datagram of each client at most: one alone is not asked for another, which is mostly not there.
+
+        An error that stands before it is passed by, *tries* times.
+        """
         recvfrom = self._recvfrom
         for turn in range(len(self._lines) or 1):
             if self._socket is None:
                 return
             try:
                 datagram, peer = recvfrom(LEAST_RECEIVED)
-            except OSError:  # nothing is there; or what an earlier answer met, which is told with the client's name apart
+            except BlockingIOError:
                 if not turn:
+                    self._hear_errors()
+                return
+            except OSError:  # what an answer met, told apart with a name; what has come is read at once, before another error
+                if tries:
+                    self.doRead(tries - 1)
+                if tries == _MOST_TRIES:
                     self._hear_errors()
                 return
             line = self._lines.get(peer)
@@ -128,9 +145,8 @@ class TransferPort:
                 listener = line.listener
                 try:
                     listener.received(datagram)
-                except Exception as fault:  # over what one client sends is the end of its transfer, and of no other's
-                    self._log.failure("a datagram of a transfer was not dealt with")
-                    listener.fail(fault)
+                except Exception as fault:  # not by `_tell`: a call more for each datagram (tests/bench: tftp-tiny)
+                    self._failed(listener, fault)
             elif peer not in self._met and is_of_transfer(datagram):
                 self._turn_away(peer)
 
@@ -140,16 +156,33 @@ class TransferPort:
         for peer in awaiting:
             line = self._lines.get(peer)
             if line is not None:
-                line.listener.writable()
+                self._tell(line.listener, line.listener.writable)
 
-    def connectionLost(self, reason: object) -> None:
-        """The reactor met an error, and has let go of us: mostly a client's port is closed, which is the end of that one's transfer only."""
-        if self._hear_errors() and self._socket is not None:
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor is at its end, or has let go of us over an error: mostly a client's port is closed, which ends that one's transfer only."""
+        if reason.check(ConnectionLost):  # type: ignore[no-untyped-call]
+            self._close()
+        elif self._socket is not None:
+            if not self._hear_errors():  # one that has no name is taken off all the same, or the reactor met it again at once
+                self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._socket is not None:  # those who are gone may have been the last
             self._reactor.addReader(self)
             if self._awaiting:
                 self._reactor.addWriter(self)
-        else:
-            self._close()
+
+    def _tell(self, listener: Listener, told: Callable[..., None], *arguments: Any) -> None:
+        try:
+            told(*arguments)
+        except Exception as fault:
+            self._failed(listener, fault)
+
+    def _failed(self, listener: Listener, fault: Exception) -> None:
+        """A fault over what one client sent, or did not hear, is the end of its transfer, and of no other's."""
+        self._log.failure("what a client of a shared port did was not dealt with")
+        listener.fail(fault)
 
     def _turn_away(self, stranger: Address) -> None:
         """RFC 1350 4: an error for whoever sent it, and the transfers go on."""
@@ -170,7 +203,7 @@ class TransferPort:
             line = self._lines.get(peer)
             number = _ERROR_NUMBER.unpack_from(ancillary[0][2])[0] if ancillary else 0
             if line is not None and number == errno.ECONNREFUSED:  # others may pass, and its silence tells
-                line.listener.broken(OSError(number, os.strerror(number)))
+                self._tell(line.listener, line.listener.broken, OSError(number, os.strerror(number)))
         return _MOST_ERRORS
 
 
@@ -198,18 +231,14 @@ class PortLine:
         sendto = self._sendto
         try:
             return sendto(datagram, self._peer)
-        except BlockingIOError:
-            raise
-        except OSError:  # most likely what a datagram to another client met: the kernel tells it once, to whoever comes next
-            return sendto(datagram, self._peer)
+        except OSError as error:
+            return _sent_again(error, sendto, datagram, self._peer)
 
     def burst(self, datagrams: Any, size: int) -> object:
         try:
             return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
-        except BlockingIOError:
-            raise
-        except OSError:  # as above
-            return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
+        except OSError as error:
+            return _sent_again(error, self._port.sendmsg, (datagrams,), self._burst, 0, self._peer)
 
     def await_room(self) -> None:
         self._port.await_room(self._peer)
@@ -241,7 +270,7 @@ class TransferPorts:
         port = self._open.get(local)
         if port is not None and port.has_met(peer):
             return None
-        if port is None or port.is_full:
+        if port is None or not port.takes_clients:
             port = self._another(local)
         return PortLine(port, self._probe, local, peer)
 
@@ -252,6 +281,8 @@ class TransferPorts:
         self._retire()
 
     def _another(self, local: Address) -> TransferPort:
+        if len(self._open) >= _MOST_ADDRESSES:
+            self.retire()
         port = TransferPort(self._reactor, local, self._ports)
         old = self._open.get(local)
         if old is not None:
@@ -266,3 +297,15 @@ class TransferPorts:
         every, self._open = self._open, {}
         for port in every.values():
             port.retire()
+
+
+def _sent_again(met: OSError, send: Callable[..., object], *arguments: Any) -> object:
+    """Call *send*, which has raised *met*, again: most likely a datagram to another client met that, and the kernel tells whoever comes next, once."""
+    for _ in range(_MOST_TRIES):
+        if met.errno in _NO_ROOM:
+            break
+        try:
+            return send(*arguments)
+        except OSError as error:
+            met = error
+    raise met

@@ -18,6 +18,7 @@ from typing import Final
 
 import attrs
 
+from ftpd.regular import open_regular
 from ftpd.schema import FilePath
 from ftpd.tls.settings import CertificateSettings
 
@@ -79,7 +80,7 @@ def _locked(directory: str) -> Iterator[None]:
 def _der_in(os_path: str) -> bytes:
     """Return the first certificate of a PEM file, nothing where there is none that can be read."""
     try:
-        with open(os_path, "rb") as file:
+        with open_regular(os_path) as file:
             block = _BLOCK.search(file.read())
         return base64.b64decode(block[1]) if block else b""
     except (FileNotFoundError, ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from typing import Final
 
+from ftpd.regular import open_regular
 from ftpd.schema import Problem
 from ftpd.tls.settings import CertificateSettings
 
@@ -36,7 +37,7 @@ def passphrase_of(settings: CertificateSettings) -> bytes | None:
 
 def _from_file(os_path: str) -> bytes:
     try:
-        with open(os_path, "rb") as file:
+        with open_regular(os_path) as file:
             return file.readline(_LONGEST + 2)
     except OSError as error:
         raise _refusal("passphrase_file", f"cannot read {os_path}: {error.strerror}") from error

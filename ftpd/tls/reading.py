@@ -12,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ftpd.regular import open_regular
 from ftpd.schema import Problem
 from ftpd.tls.passphrase import NoPassphrase, passphrase_of
 from ftpd.tls.settings import CertificateSettings
@@ -72,7 +73,7 @@ def read_key(settings: CertificateSettings, problems: list[Problem]) -> PrivateK
 
 def _read_pem(os_path: str, setting: str, problems: list[Problem]) -> bytes:
     try:
-        with open(os_path, "rb") as file:
+        with open_regular(os_path) as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         problems.append(Problem("", setting, f"cannot read {os_path}: {error.strerror}", ""))

@@ -15,6 +15,7 @@ import attrs
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from ftpd.regular import open_regular
 from ftpd.schema import ConfigError, Problem
 from ftpd.tls.settings import ClientSettings
 
@@ -74,7 +75,7 @@ def _read(
     if not os_path:
         return ()
     try:
-        with open(os_path, "rb") as file:
+        with open_regular(os_path) as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         problems.append(Problem("", setting, f"cannot read {os_path}: {error.strerror}", ""))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.paths import VirtualPath
 from ftpd.schema import FilePath
@@ -19,7 +18,7 @@ from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly
 from ftpd.storage.resolve import KernelResolver, Resolver, WalkResolver
 from ftpd.storage.tree import PortableRemoval
-from ftpd.testing.fakes import InlineThreads, spin
+from ftpd.testing.fakes import InlineThreads
 from ftpd.testing.filesystem_abilities import Allowing, CreationContract, LinkingContract, MeasuredContract, TreeContract
 from ftpd.testing.filesystem_contract import (
     READ_ONLY_TREE,
@@ -28,7 +27,7 @@ from ftpd.testing.filesystem_contract import (
     ReadOnlyContract,
     StagedUploadContract,
 )
-from ftpd.threads import Pool
+from tests.contract.threads import OnThreads
 
 T = TypeVar("T")
 
@@ -102,35 +101,18 @@ class TestLocalInPlace(OnDisk):
     settings: ClassVar[dict[str, Any]] = {"in_place": True}
 
 
-@pytest.fixture(scope="module")
-def reactor() -> EPollReactor:
-    """One for all: each holds descriptors to the end, for a thread may still wake it."""
-    return EPollReactor()  # type: ignore[no-untyped-call]
-
-
-class OnThreads(OnDisk):
-    """The same over real threads, with results that really have to be waited for."""
-
-    @pytest.fixture(autouse=True)
-    def _threads(self, reactor: EPollReactor) -> Iterator[None]:
-        self.reactor = reactor
-        self.pool = Pool(reactor, "contract", 4)
-        yield
-        self.close_all()
-        self.pool.close()
-
+class OnDiskByThreads(OnThreads, OnDisk):
     def make_store(self) -> Store:
         return LocalStore(self.make_settings(), self.pool)
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return spin(self.reactor, coroutine)
 
-
-class TestLocalOnThreads(OnThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalOnThreads(OnDiskByThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
     settings: ClassVar[dict[str, Any]] = {"durable": "file"}
 
 
-class TestLocalTakenForANetworkDisk(OnThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract):
+class TestLocalTakenForANetworkDisk(
+    OnDiskByThreads, KeptPartContract, CreationContract, LinkingContract, MeasuredContract, TreeContract
+):
     settings: ClassVar[dict[str, Any]] = {"network_file_system": "yes"}
 
 

@@ -25,8 +25,9 @@ from ftpd.login.twisted_plugins import foreign_checker
 from ftpd.paths import decode_name
 from ftpd.schema import FilePath, Seconds
 from ftpd.spi import Threads
-from ftpd.testing.fakes import InlineThreads, retire, spin
+from ftpd.testing.fakes import InlineThreads
 from ftpd.testing.login_contract import AnonymousLoginContract, CertificateLoginContract, PasswordLoginContract, answer
+from ftpd.testing.reactors import retire, spin
 from ftpd.threads import Pool
 from ftpd.values import ClientCertificate, Peer, TLSFacts
 

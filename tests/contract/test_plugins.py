@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import pytest
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.epollreactor import EPollReactor
 from zope.interface.verify import verifyObject
 
 from ftpd.errors import IntegrityLost, NotADirectory, NotFound, Unsupported
@@ -29,13 +28,13 @@ from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FilePath
 from ftpd.spi import Filesystem, Store, Threads
 from ftpd.testing.dialogue import Dialogue
-from ftpd.testing.fakes import InlineThreads, finish, spin
+from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.testing.filesystem_contract import READ_ONLY_TREE, ReadOnlyContract
 from ftpd.testing.login_contract import PasswordLoginContract, answer, recorded_log
 from ftpd.testing.server import Server
 from ftpd.tftp.virtual import FileRequest
-from ftpd.threads import Pool
 from ftpd.values import Account, Outcome, Peer, Permission, Rule
+from tests.contract.threads import OnThreads
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 T = TypeVar("T")
@@ -104,27 +103,10 @@ class TestStoredZipArchive(TestZipArchive):
         return store
 
 
-@pytest.fixture(scope="module")
-def reactor() -> EPollReactor:
-    """One for all: each holds descriptors to the end, for a thread may still wake it."""
-    return EPollReactor()  # type: ignore[no-untyped-call]
-
-
-class TestZipArchiveInRealThreads(TestZipArchive):
-    @pytest.fixture(autouse=True)
-    def _threads(self, reactor: EPollReactor) -> Iterator[None]:
-        self.reactor = reactor
-        self.pool = Pool(reactor, "contract", 4)
-        yield
-        self.close_all()
-        self.pool.close()
-
+class TestZipArchiveOnThreads(OnThreads, TestZipArchive):
     def make_store(self) -> Store:
         store: Store = open_zip(write_archive(self.directory / "tree.zip", READ_ONLY_TREE), self.pool)
         return store
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return spin(self.reactor, coroutine)
 
 
 def test_the_zip_store_is_a_store_kind() -> None:

@@ -8,16 +8,8 @@ from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 
 from ftpd.spi import Pump, Wanted
-from ftpd.testing.pump_contract import (
-    DiskFile,
-    Line,
-    ReceiverContract,
-    SenderContract,
-    ThreadedReceiverContract,
-    ThreadedSenderContract,
-    TLSLine,
-    crews_of,
-)
+from ftpd.testing.lines import DiskFile, Line, TLSLine, crews_of
+from ftpd.testing.pump_contract import ReceiverContract, SenderContract, ThreadedReceiverContract, ThreadedSenderContract
 from ftpd.transfer.choose import choose_download, choose_upload
 from ftpd.transfer.copy import CopyIn, CopyOut
 from ftpd.transfer.descriptor import SocketConnection

@@ -12,20 +12,13 @@ import hypothesis.strategies as st
 from hypothesis import example, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ftpd.ftp.commands import KNOWN_VERBS, standard_commands
 from ftpd.ftp.wire.replies import Reply
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
+from tests.fuzz.said import CUTS, FILES, LINES, chunks
 
-FILES = {"/a": b"0123456789\n", "/dir/b": b"", "/dir/sub": None}
 REPLIES = re.compile(rb"(?:[1-5][0-9]{2} [^\r\n\0]*\r\n|([1-5][0-9]{2})-[^\r\n\0]*\r\n(?: [^\r\n\0]*\r\n)*\1 [^\r\n\0]*\r\n)*")
 
-VERBS = sorted(standard_commands().keys() | KNOWN_VERBS)
-PLAIN_ARGUMENTS = (
-    b"/|a|dir|dir/b|..|*|-R|-la|[|A|I|ann|anonymous|secret|0|1|2|5|99|ALL|127,0,0,1,20,1|20200102030405 a|600 a|MLST size;|UTF8 ON|TLS|caf\xe9"
-).split(b"|")
-ARGUMENTS = st.one_of(st.sampled_from([b"", b"|1|127.0.0.1|4000|", b"x" * 300, *PLAIN_ARGUMENTS]), st.binary(max_size=20))
-LINES = st.tuples(st.sampled_from(VERBS), ARGUMENTS).map(lambda pair: pair[0] + (b" " + pair[1] if pair[1] else b""))
 ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n"])
 PIECES = st.one_of(
     st.tuples(LINES, ENDS).map(b"".join),
@@ -35,12 +28,6 @@ PIECES = st.one_of(
     st.binary(max_size=30),
 )
 STREAMS = st.lists(PIECES, max_size=25).map(b"".join)
-CUTS = st.lists(st.integers(min_value=0, max_value=1000), max_size=20)
-
-
-def chunks(data: bytes, places: Iterable[int]) -> list[bytes]:
-    ends = sorted({min(place, len(data)) for place in places})
-    return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
 def serve(pieces: Iterable[bytes], login: str | None) -> tuple[bytes, list[Reply], dict[str, bytes | None]]:

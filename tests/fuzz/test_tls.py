@@ -13,7 +13,7 @@ from ftpd.ftp.settings import FTPSettings, ProtectionSettings
 from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
-from tests.fuzz.test_session import CUTS, FILES, LINES, chunks
+from tests.fuzz.said import CUTS, FILES, LINES, chunks
 
 COMMANDS = st.lists(LINES, max_size=5).map(lambda lines: b"".join(line + b"\r\n" for line in lines))
 RECORDS = st.builds(

@@ -9,6 +9,8 @@ import contextlib
 import itertools
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,14 @@ import pytest
 
 from ftpd.testing.certificates import Identity, make_authority, make_certificate
 from tests.integration.fleet import Fleet
-from tests.integration.live import ConfiguredServer, Guest, Server, merged
+from tests.integration.live import CHECKOUT, ConfiguredServer, Guest, Server, merged
 from tests.integration.tftp_server import Shelf, TftpServer
 from tests.integration.wire import Wire
 
 Serve = Callable[..., ConfiguredServer]
 ServeTftp = Callable[..., TftpServer]
 StartFleet = Callable[..., Fleet]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 _numbers = itertools.count()
 
 
@@ -79,6 +82,24 @@ def wire(guest: Guest) -> Iterator[Wire]:
     """A control connection on which the guest is logged in, TYPE I."""
     with Wire.of(guest) as wire:
         yield wire
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `ftpd` with these arguments in the test's folder."""
+
+    def start(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ftpd", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            input=input,
+            timeout=60,
+        )
+
+    return start
 
 
 @pytest.fixture

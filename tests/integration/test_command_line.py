@@ -7,37 +7,15 @@ from __future__ import annotations
 
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Serve
-from tests.integration.live import CHECKOUT, Server, defaults, merged, toml
+from tests.integration.conftest import Run, Serve
+from tests.integration.live import Server, defaults, merged, toml
 from tests.integration.tftp_wire import Refused, TftpWire
 from tests.integration.wire import Wire
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run `ftpd` with these arguments in the test's folder."""
-
-    def start(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ftpd", *arguments],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            input=input,
-            timeout=60,
-        )
-
-    return start
 
 
 @pytest.fixture

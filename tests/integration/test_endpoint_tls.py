@@ -26,7 +26,7 @@ from ftpd.accounts.settings import AccountSettings, SettingsAccounts
 from ftpd.ftp.settings import ProtectionSettings
 from ftpd.login.memory import MemoryPasswords
 from ftpd.storage.memory import MemoryStore
-from ftpd.testing.pump_contract import tls_context
+from ftpd.testing.lines import tls_context
 from ftpd.testing.tls_client import MemoryContexts
 
 has_contexts, data_resumption, password = sys.argv[1:]

@@ -363,8 +363,20 @@ def s_client(request: pytest.FixtureRequest, program: Program, strict_guest: Gue
         client.end()
 
 
+def send_data(program: Program, folder: Path, content: bytes, *options: str) -> None:
+    """Send *content* over a data connection that s_client makes with *options*."""
+    subprocess.run(
+        [program("openssl"), "s_client", "-quiet", "-no_ign_eof", "-nocommands", *options],
+        cwd=folder,
+        input=content,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=RUN_SECONDS,
+    )
+
+
 @pytest.mark.parametrize("is_implicit", [False, True], ids=["starttls", "implicit"])
-def test_s_client_moves_a_file_both_ways_over_data_connections_that_resume(
+def test_s_client_stores_a_file_over_a_data_connection_that_resumes(
     s_client: Callable[..., SClient],
     request: pytest.FixtureRequest,
     strict_server: ConfiguredServer,
@@ -375,52 +387,16 @@ def test_s_client_moves_a_file_both_ways_over_data_connections_that_resume(
 ) -> None:
     version = request.node.callspec.params["s_client"]
     host = "127.0.0.2" if is_implicit else "127.0.0.1"
-    control = s_client(
-        "-connect",
-        f"{host}:{strict_server.ports[host]}",
-        "-sess_out",
-        "session.pem",
-        *([] if is_implicit else ["-starttls", "ftp"]),
-    )
+    begin = [] if is_implicit else ["-starttls", "ftp"]
+    control = s_client("-connect", f"{host}:{strict_server.ports[host]}", "-sess_out", "session.pem", *begin)
     if is_implicit:
         assert control.reply()[:3] == "220"
-
-    def asks(*lines: str) -> list[str]:
-        return [control.ask(line)[:3] for line in lines]
-
-    assert asks(f"USER {strict_guest.name}", f"PASS {PASSWORD}", "TYPE I", "PBSZ 0", "PROT P") == [
-        "331",
-        "230",
-        "200",
-        "200",
-        "200",
-    ]
-
-    def data(line: str, content: bytes) -> bytes:
-        found = re.search(r"\|\|\|(\d+)\|", control.ask("EPSV"))
-        assert found is not None
-        assert control.ask(line)[:3] == "150"
-        return subprocess.run(
-            [
-                program("openssl"),
-                "s_client",
-                "-quiet",
-                "-no_ign_eof",
-                "-nocommands",
-                version,
-                "-connect",
-                f"{host}:{found[1]}",
-                "-sess_in",
-                "session.pem",
-            ],
-            cwd=home,
-            input=content,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=RUN_SECONDS,
-        ).stdout
-
-    data("STOR file", WHOLE)
+    lines = (f"USER {strict_guest.name}", f"PASS {PASSWORD}", "TYPE I", "PBSZ 0", "PROT P")
+    assert [control.ask(line)[:3] for line in lines] == ["331", "230", "200", "200", "200"]
+    found = re.search(r"\|\|\|(\d+)\|", control.ask("EPSV"))
+    assert found is not None
+    assert control.ask("STOR file")[:3] == "150"
+    send_data(program, home, WHOLE, version, "-connect", f"{host}:{found[1]}", "-sess_in", "session.pem")
     assert control.reply()[:3] == "226"
     assert (strict_guest.home / "file").read_bytes() == WHOLE
     assert control.ask("QUIT")[:3] == "221"

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 from OpenSSL import SSL
 
-from ftpd.testing.pump_contract import tls_context
+from ftpd.testing.lines import tls_context
 from ftpd.testing.tls_client import TLSClient
 from ftpd.transfer.tunnel import Tunnel
 from tests.integration.conftest import Running

@@ -5,18 +5,16 @@ Apart from the contract of pumps, which move as fast as they can.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.task import Clock
 
 from ftpd.spi import Pump, Wanted
-from ftpd.testing.pump_contract import DiskFile, Line, TLSLine, drive, pattern, private_reactor, started
+from ftpd.testing.lines import DiskFile, Line, TLSLine, drive, opened, pattern, private_reactor, started
+from ftpd.testing.reactors import ClockedReactor
 from ftpd.transfer import CopyOut, Crews, choose_download, choose_upload
 from ftpd.transfer.copy import CopyIn
 from ftpd.transfer.pace import Bucket, TransferPace
@@ -29,17 +27,6 @@ TICK = 0.01
 QUIET_TURNS = 3
 MOST_TURNS = 1000
 TRANSFERS = 8
-
-
-class ClockedReactor(EPollReactor):
-    """Real sockets, and the time of a clock that the test moves on."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def seconds(self) -> float:
-        return self.clock.seconds()
 
 
 class Way(NamedTuple):
@@ -88,15 +75,6 @@ def reactor() -> Iterator[Any]:
 def way(request: pytest.FixtureRequest) -> Way:
     way: Way = request.param
     return way
-
-
-@contextmanager
-def opened(os_path: Path) -> Iterator[DiskFile]:
-    file = DiskFile(os_path)
-    try:
-        yield file
-    finally:
-        os.close(file.descriptor())
 
 
 def settle(reactor: Any, pumps: list[Pump], step: Callable[[], None]) -> None:

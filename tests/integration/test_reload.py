@@ -456,7 +456,11 @@ def test_sighup_during_the_start_does_not_tell_systemd_that_the_server_is_ready(
         gate.unlink()
         systemd.setblocking(True)
         systemd.settimeout(SECONDS)
-        assert systemd.recv(4096) == b"READY=1"
+        assert [systemd.recv(4096) for _ in range(3)] == [
+            b"STATUS=starting: 1 of 2 workers serve\nEXTEND_TIMEOUT_USEC=90000000",
+            b"STATUS=starting: 2 of 2 workers serve\nEXTEND_TIMEOUT_USEC=90000000",
+            b"READY=1",
+        ]
 
 
 def test_two_reloads_at_once_come_one_after_the_other(fleet: StartFleet) -> None:

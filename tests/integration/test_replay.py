@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from tests.integration.clients import Curl, Lftp, Ncftp
 from tests.integration.live import CHECKOUT, PASSWORD, SECONDS, ConfiguredServer
 from tests.integration.wire import Wire
+from tests.own_server import serving
 
 EVERYBODY = ["127.0.0.0/8", "::1"]
 MOST_CONNECTIONS = 4
@@ -235,31 +236,8 @@ def test_workers_write_a_file_for_each_session(fleet, tmp_path, program):
 # Hostile servers.
 
 
-@contextmanager
-def a_server(serve_one: Callable[[socket.socket], None]) -> Iterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(SECONDS)
-
-    def run() -> None:
-        with suppress(OSError):
-            for _ in range(MOST_CONNECTIONS):
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.settimeout(SECONDS)
-                    serve_one(connection)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(SECONDS)
-
-
 def scripted(*replies: bytes) -> Callable[[socket.socket], None]:
-    """Greet, then answer each line with the next of *replies*, and at the end wait until the client is gone."""
+    """Greet, then answer each line with the next of *replies*."""
 
     def serve_one(connection: socket.socket) -> None:
         connection.sendall(b"220 Welcome\r\n")
@@ -268,8 +246,6 @@ def scripted(*replies: bytes) -> Callable[[socket.socket], None]:
             if not lines.readline():
                 return
             connection.sendall(reply)
-        while lines.readline():
-            pass
 
     return serve_one
 
@@ -288,7 +264,7 @@ def write_trace(file: Path, *lines: str, data: dict[str, Any] | None = None) -> 
 
 def test_a_reply_without_an_end_ends_the_replay(tmp_path):
     trace = write_trace(tmp_path / "trace", "NOOP", "NOOP")
-    with a_server(scripted(b"200-" + b"x" * 2_000_000)) as port:
+    with serving(scripted(b"200-" + b"x" * 2_000_000), MOST_CONNECTIONS) as port:
         done = replay(trace, port)
     assert done.returncode == 1
     assert "more than 1048576 bytes" in done.stdout
@@ -296,7 +272,7 @@ def test_a_reply_without_an_end_ends_the_replay(tmp_path):
 
 def test_a_server_that_says_nothing_ends_the_replay(tmp_path):
     trace = write_trace(tmp_path / "trace", "NOOP")
-    with a_server(scripted(b"")) as port:
+    with serving(scripted(b""), MOST_CONNECTIONS) as port:
         done = replay(trace, port, "--timeout", "0.3")
     assert done.returncode == 1
     assert "+ (no reply within its time)" in done.stdout
@@ -304,7 +280,7 @@ def test_a_server_that_says_nothing_ends_the_replay(tmp_path):
 
 def test_what_a_server_says_steers_no_terminal(tmp_path):
     trace = write_trace(tmp_path / "trace", "NOOP", "NOOP")
-    with a_server(scripted(b"200 \x1b]0;owned\x07\x9b31m\r\n", b"200 Fine\r\n")) as port:
+    with serving(scripted(b"200 \x1b]0;owned\x07\x9b31m\r\n", b"200 Fine\r\n"), MOST_CONNECTIONS) as port:
         done = replay(trace, port)
     assert done.returncode == 1
     assert "\x1b" not in done.stdout
@@ -315,7 +291,9 @@ def test_a_third_host_is_not_connected_to(tmp_path):
     with socket.create_server(("127.0.0.2", 0)) as victim:
         number = victim.getsockname()[1]
         trace = write_trace(tmp_path / "trace", "PASV", "RETR x", data={"direction": "download", "bytes": 10})
-        with a_server(scripted(b"227 ok (127,0,0,2,%d,%d)\r\n" % (number >> 8, number & 255), b"150 now\r\n226 done\r\n")) as port:
+        with serving(
+            scripted(b"227 ok (127,0,0,2,%d,%d)\r\n" % (number >> 8, number & 255), b"150 now\r\n226 done\r\n"), MOST_CONNECTIONS
+        ) as port:
             done = replay(trace, port)
         victim.settimeout(0)
         with pytest.raises(BlockingIOError):
@@ -337,7 +315,7 @@ def test_more_data_than_was_recorded_is_not_read_for_ever(tmp_path):
 
     thread = threading.Thread(target=pour, daemon=True)
     thread.start()
-    with a_server(scripted(b"229 (|||%d|)\r\n" % flood.getsockname()[1], b"150 now\r\n226 done\r\n")) as port:
+    with serving(scripted(b"229 (|||%d|)\r\n" % flood.getsockname()[1], b"150 now\r\n226 done\r\n"), MOST_CONNECTIONS) as port:
         done = replay(trace, port)
     thread.join(SECONDS)
     flood.close()

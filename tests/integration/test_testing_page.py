@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,6 +17,11 @@ PAGE = (CHECKOUT / "docs" / "testing.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 NAMES = ["a dialogue", "two dialogues", "a store", "a login source", "a pump", "a shared state"]
 SECONDS = 300.0
+
+
+def modules() -> set[str]:
+    """Return the names of the modules and packages in `ftpd.testing`."""
+    return {module.name for module in pkgutil.iter_modules(ftpd.testing.__path__)}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=NAMES)
@@ -34,10 +40,14 @@ def test_the_tests_of_the_page_pass(block, tmp_path):
 
 
 def test_every_module_of_the_package_is_on_the_page():
-    modules = {file.stem for file in (CHECKOUT / "ftpd" / "testing").glob("*.py")} - {"__init__"}
-    assert modules <= set(re.findall(r"`([a-z_]+)`", PAGE))
+    assert modules() <= set(re.findall(r"`([a-z_]+)`", PAGE))
 
 
 def test_every_module_of_the_package_is_in_its_tour():
-    modules = {file.stem for file in (CHECKOUT / "ftpd" / "testing").glob("*.py")} - {"__init__"}
-    assert modules <= set(re.findall(r"`([a-z_]+)`", ftpd.testing.__doc__))
+    assert modules() <= set(re.findall(r"`([a-z_]+)`", ftpd.testing.__doc__))
+
+
+def test_only_the_pump_kit_needs_hypothesis():
+    others = sorted(modules() - {"pump_contract"})
+    code = "import importlib, sys; sys.modules['hypothesis'] = None\nfor name in sys.argv[1:]: importlib.import_module('ftpd.testing.' + name)"
+    subprocess.run([sys.executable, "-c", code, *others], cwd=CHECKOUT, check=True, timeout=SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,14 @@ def network() -> Iterator[Network]:
         pytest.skip(f"machine: no network of its own: {reason}")
     with network:
         yield network
+
+
+def forged(source: str, place: tuple[str, int], content: bytes) -> bytes:
+    """Return an IPv4 packet with a datagram to *place* that *source* has not sent; the kernel fills in what is 0."""
+    host, port = place
+    datagram = struct.pack("!HHHH", 2000, port, 8 + len(content), 0) + content
+    addresses = socket.inet_aton(source) + socket.inet_aton(host)
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses + datagram
 
 
 def listening(serve: ServeTftp, *listeners: dict[str, Any], **tftp: Any) -> TftpServer:
@@ -287,6 +296,14 @@ def test_one_port_is_enough_for_short_files_and_then_for_a_long_one(serve_tftp: 
     assert connect(server.place).fetch("long") == bytes(20_000)
 
 
+def test_listeners_can_answer_from_the_same_port_in_turns(serve_tftp: ServeTftp, connect: Connect) -> None:
+    only = free_port()
+    server = listening(serve_tftp, {"ports": [only, only]}, {"ports": [only, only]})
+    (server.files / "file").write_bytes(bytes(2000))
+    for place in server.places * 2:
+        assert connect(place).fetch("file") == bytes(2000)
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TftpServer]:
     """A server that answers from the port that it is asked at."""
@@ -352,6 +369,26 @@ def test_the_answer_leaves_from_the_ipv6_address_that_was_asked(serve_tftp: Serv
         assert wire.fetch("file") == bytes(600)
         assert wire.peer is not None
         assert wire.peer[0] == address
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+def test_clients_that_nobody_finds_keep_nobody_waiting(
+    serve_tftp: ServeTftp, network: Network, connect: Connect, single_port: bool
+) -> None:
+    """What is sent to them stands in the kernel, and takes the room of a socket that others share, for as long as it asks who they are."""
+    network.server.run("ip", "ntable", "change", "name", "arp_cache", "dev", "near", "retrans", "60000")
+    server = serve_tftp({"tftp": {"listeners": [{"address": "0.0.0.0", "single_port": single_port}]}}, prefix=network.server.prefix)
+    (server.files / "file").write_bytes(bytes(2000))
+    place = (SERVER, server.place[1])
+    waiting = connect(place, opened=network.client.socket())
+    assert waiting.ask_read("file").number == 1
+    with network.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forging:
+        for host in range(3, 253):
+            forging.sendto(forged(f"10.69.0.{host}", place, request(RRQ, "file")), place)
+    assert refusal(connect(place, opened=network.client.socket()).ask_read("missing"))[0] == 1
+    for number in (1, 2, 3):
+        waiting.send(ack(number))
+        assert waiting.receive().number == number + 1
 
 
 @pytest.mark.parametrize("everybody", [BROADCAST, "255.255.255.255"])

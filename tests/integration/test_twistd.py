@@ -6,6 +6,7 @@ Apart from `ftpd serve`, whose process is ours; here Twisted owns it.
 from __future__ import annotations
 
 import importlib.util
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.integration.wire import Wire
 
 Program = Callable[[str], str]
 Launch = Callable[..., Server]
+DAEMON: Final = tuple(word for word in TWISTD if word != "-n")
 DENIED: Final = 67  # curl's exit code for a login that was refused
 
 
@@ -125,3 +127,50 @@ def test_configuration_file_serves_its_accounts(serve: Serve) -> None:
     with Wire.of(guest) as wire:
         assert wire.store("STOR file", b"content").code == 226
     assert (guest.home / "file").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("command", [TWISTD, TWIST], ids=["twistd", "twist"])
+def test_busy_port_is_one_sentence(launch: Launch, root: Path, command: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        server = launch(*command, "--root", str(root), "--port", str(port), "--auth", "anonymous")
+        assert server.end() == 1
+    assert server.log.count("Cannot listen") == 1
+    assert server.lines[-1].endswith(
+        f"Cannot listen on 127.0.0.1 port {port}: another program, perhaps another ftpd, listens there already."
+    )
+
+
+def test_busy_port_leaves_no_pid_file(launch: Launch, root: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        server = launch(*TWISTD, "--root", str(root), "--port", str(busy.getsockname()[1]), "--auth", "anonymous")
+        assert server.end() == 1
+    assert not (tmp_path / "twistd.pid").exists()
+
+
+def test_daemon_tells_of_a_busy_port_where_it_was_started_and_in_its_log(launch: Launch, root: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        server = launch(*DAEMON, "--root", str(root), "--port", str(port), "--auth", "anonymous")
+        assert server.end() == 1
+    assert f"Cannot listen on 127.0.0.1 port {port}" in server.log
+    log = (tmp_path / "twistd.log").read_text()
+    assert log.count(f"Cannot listen on 127.0.0.1 port {port}: another program, perhaps another ftpd, listens there already.") == 1
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("command", [TWISTD, TWIST], ids=["twistd", "twist"])
+def test_what_is_found_at_the_start_ends_it_with_a_failure(launch: Launch, tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "run").mkdir(mode=0o777)
+    (tmp_path / "run").chmod(0o777)  # whatever the umask
+    (tmp_path / "ftpd.toml").write_text(
+        '[[listen]]\nport = 0\n[process]\nworkers = 1\ndirectory = "run"\n[[login]]\nkind = "password_file"\npath = "none"\n'
+    )
+    server = launch(*command, "--config", "ftpd.toml")
+    assert server.end() == 1
+    assert "others than" in server.lines[-1]
+    assert not any("Traceback" in line for line in server.lines)
+    (tmp_path / "run").chmod(0o700)
+    server = launch(*command, "--config", "ftpd.toml")
+    assert server.end() == 1
+    server.wait_for("ftpd.toml: login.0..path: cannot read .*/none: No such file or directory")

@@ -5,7 +5,7 @@ import datetime
 import attrs
 import pytest
 from cryptography.x509.oid import NameOID
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ftpd.certificates import Certificates
@@ -14,20 +14,13 @@ from ftpd.login.certificate import CertificateLogin, SecondFactor
 from ftpd.login.memory import MemoryPasswords
 from ftpd.schema import ConfigError
 from ftpd.testing.certificates import make_authority, make_certificate
-from ftpd.testing.fakes import finish
+from ftpd.testing.fakes import InlineThreads, finish
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.tls_client import TLSClient
 from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 from ftpd.transfer.tunnel import Tunnel
 
 AUTHORITY = make_authority()
-
-
-class Threads:
-    """Calls are made at once."""
-
-    def run(self, function, *args, **kwargs):
-        return maybeDeferred(function, *args, **kwargs)
 
 
 class Files:
@@ -153,7 +146,7 @@ class TestWhileRunning:
 
     def start(self, clock, files, **options):
         certificates = Certificates(config(files.hold("ftp.example.com", **options)))
-        certificates.start(clock, Threads())
+        certificates.start(clock, InlineThreads())
         return certificates
 
     def test_what_changes_is_served_after_the_next_look_and_told(self, clock, files):
@@ -186,7 +179,7 @@ class TestWhileRunning:
         certificates = Certificates(config(files.hold("ftp.example.com")))
         files.write("ftp.example.com", b"no certificate")
         with recorded_log() as log:
-            finish(certificates.refresh(Threads(), is_asked_for=True))
+            finish(certificates.refresh(InlineThreads(), is_asked_for=True))
         assert len(log) == 1
 
     def test_an_expiring_one_is_told_at_the_start_and_once_a_day(self, clock, files):

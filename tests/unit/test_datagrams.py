@@ -24,8 +24,9 @@ from ftpd.schema import ConfigError, FilePath
 from ftpd.service import make_service, unusable_parts
 from ftpd.spi import Served
 from ftpd.storage.local import LocalSettings
-from ftpd.testing.fakes import finish, retire, spin
+from ftpd.testing.fakes import finish
 from ftpd.testing.login_contract import recorded_log
+from ftpd.testing.reactors import retire, spin
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings, TFTPNetworkSettings, TFTPSettings
 from ftpd.tftp.virtual import FileRequest
@@ -274,7 +275,15 @@ def test_a_map_that_is_not_there_is_a_problem(tmp_path):
 
 def test_a_map_that_is_a_fifo_is_a_problem_and_waits_for_nobody(tmp_path):
     os.mkfifo(tmp_path / "map")
-    assert told(mapped(tmp_path / "map")) == [("tftp.listeners[0].map_file", f"{tmp_path / 'map'}: Not a regular file")]
+    assert told(mapped(tmp_path / "map")) == [
+        ("tftp.listeners[0].map_file", f"{tmp_path / 'map'}: it is a FIFO, not a regular file")
+    ]
+
+
+def test_a_map_that_is_huge_is_a_problem(tmp_path):
+    with (tmp_path / "map").open("wb") as file:
+        file.truncate(1 << 40)
+    assert told(mapped(tmp_path / "map")) == [("tftp.listeners[0].map_file", f"{tmp_path / 'map'}: more than 1 MiB")]
 
 
 # In the service.

@@ -15,7 +15,7 @@ from twisted.python import context
 
 import ftpd.epoll
 from ftpd.epoll import ContextFreeReactor
-from ftpd.testing.pump_contract import private_reactor
+from ftpd.testing.lines import private_reactor
 
 pytestmark = pytest.mark.unit
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ftpd.extensions import gather, kind, kinds, load_file
@@ -63,6 +65,12 @@ def test_an_extension_cannot_take_the_name_of_a_part_of_the_server(tmp_path, log
     found = kinds(ILoginKind, "ftpd.login", [str(tmp_path)])
     assert type(found["password_file"]).__module__ == "ftpd.login.password_file"
     assert "extension 'password_file' is left out: there is one of that name already" in logged
+
+
+def test_a_fifo_is_named_and_not_waited_for(tmp_path, logged):
+    os.mkfifo(tmp_path / "pipe.py")
+    assert list(gather(lambda found: True, None, [str(tmp_path)])) == []
+    assert logged == [f"extension {tmp_path / 'pipe.py'} is left out: it is a FIFO, not a regular file"]
 
 
 def test_a_missing_directory_is_named(tmp_path, logged):

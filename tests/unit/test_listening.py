@@ -12,8 +12,8 @@ from twisted.logger import Logger
 from ftpd import listening
 from ftpd.config.tree import ListenSettings
 from ftpd.listening import CannotListen, Listener, bound_socket, cannot_listen, takes_ipv4_too, tell_listening, tell_source_port
+from ftpd.testing.lines import private_reactor
 from ftpd.testing.login_contract import recorded_log
-from ftpd.testing.pump_contract import private_reactor
 
 SETTINGS = ListenSettings(port=0)
 

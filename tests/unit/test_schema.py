@@ -114,3 +114,10 @@ def test_an_error_tells_every_problem_on_a_line_of_its_own():
     assert str(error) == (
         "ftpd.toml: ftp.greeting: found 3; it must be text in quotes\nftpd.toml: storrage: no such table; did you mean storage?"
     )
+
+
+def test_the_file_is_named_where_a_setting_is_and_no_file_yet():
+    error = ConfigError(
+        [Problem("", "a.b", "found x", ""), Problem("other.toml", "c", "found y", ""), Problem("", "", "a sentence", "")]
+    )
+    assert str(error.within("ftpd.toml")) == "ftpd.toml: a.b: found x\nother.toml: c: found y\na sentence"

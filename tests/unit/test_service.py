@@ -30,7 +30,8 @@ from ftpd.state.memory import MemoryState
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.certificates import make_authority, make_certificate
-from ftpd.testing.fakes import finish, retire, spin
+from ftpd.testing.fakes import finish
+from ftpd.testing.reactors import retire, spin
 from ftpd.threads import Pool
 from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
 from ftpd.values import Peer, SessionRow
@@ -113,6 +114,16 @@ def test_outdated_parts_of_uploads_are_removed_while_running(reactor, config, tm
     spin(reactor, server.stopService())
     clock.advance(200_000)
     assert swept == [600, 87_000, 173_400]
+
+
+def test_where_another_process_does_it_nothing_is_removed_by_the_clock(reactor, config):
+    clock = Clock()
+    pools = (Pool(clock, "a", 1), Pool(clock, "b", 1))
+    server = Server([], [], pools, OpenLogs(config.log), clock, None, Rates(config.rates, clock), 0)
+    server.sweeps_daily = False
+    server.startService()
+    assert clock.getDelayedCalls() == []
+    spin(reactor, server.stopService())
 
 
 def test_a_busy_port_is_one_sentence(reactor, config):

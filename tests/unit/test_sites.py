@@ -13,17 +13,17 @@ from ftpd.login.credentials import AnonymousCredentials, PasswordCredentials, Vo
 from ftpd.login.memory import MemoryPasswords, MemorySettings
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FilePath
-from ftpd.service import _NoThreads
 from ftpd.sites import Sites, make_checkers, make_store
 from ftpd.storage.local import LocalSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.storage.readonly import ReadOnly
 from ftpd.testing.fakes import finish
+from ftpd.trial import WithoutThreads
 from ftpd.values import Account, Peer
 
 PEER = Peer("192.0.2.1", 40000, "192.0.2.9", 21)
 MEMORY = StorageSettings(kind="memory")
-THREADS = _NoThreads(Clock())
+THREADS = WithoutThreads(Clock())
 
 
 def passwords(**known):

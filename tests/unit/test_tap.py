@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 
 import pytest
 from twisted.application.service import IService
@@ -10,7 +11,7 @@ from twisted.python import usage
 from zope.interface.verify import verifyObject
 
 from ftpd.processes.fleet import Fleet
-from ftpd.tap import Options, makeService
+from ftpd.tap import CannotStart, Options, makeService
 
 
 def options(*arguments):
@@ -129,6 +130,21 @@ def test_what_is_wrong_is_a_usage_error(arguments, sentence):
     with pytest.raises(usage.UsageError) as caught:
         options(*arguments)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("step", ["privilegedStartService", "startService"])
+def test_what_keeps_it_from_starting_is_a_sentence_and_an_end(tmp_path, step):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        service = makeService(options("--root", tmp_path, "--port", port, "--auth", "anonymous"))
+        with pytest.raises(CannotStart) as caught:
+            getattr(service, step)()
+    assert (
+        caught.value.code
+        == f"Cannot listen on 127.0.0.1 port {port}: another program, perhaps another ftpd, listens there already."
+    )
+    assert isinstance(caught.value, SystemExit)
+    assert isinstance(caught.value, Exception)
 
 
 def test_a_password_in_a_wrong_auth_is_not_repeated(tmp_path):

@@ -8,7 +8,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.errors import Unavailable
-from ftpd.testing.fakes import retire, spin
+from ftpd.testing.reactors import retire, spin
 from ftpd.threads import Pool
 
 

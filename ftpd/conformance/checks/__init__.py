@@ -8,6 +8,7 @@ from typing import Final
 from ftpd.conformance.check import Check
 from ftpd.conformance.checks import (
     abort,
+    changes,
     control,
     data,
     facts,
@@ -36,6 +37,7 @@ _THEMES: Final = (
     transfers,
     abort,
     facts,
+    changes,
     restart,
     features,
     names,

@@ -1,3 +1,5 @@
+"""A filesystem that only remembers what it was asked: what the guard in front of it lets through."""
+
 from __future__ import annotations
 
 import pytest

@@ -11,6 +11,7 @@ import pytest
 from ftpd.conformance.check import Check
 from ftpd.conformance.checks import (
     all_checks,
+    changes,
     control,
     data,
     facts,
@@ -24,7 +25,7 @@ from ftpd.conformance.checks import (
     restart,
 )
 from ftpd.conformance.conversation import Ledger
-from ftpd.conformance.finding import Remarkable, Verdict, Violated
+from ftpd.conformance.finding import Lacking, Remarkable, Verdict, Violated
 from ftpd.conformance.probe import Probe
 from ftpd.conformance.run import judge
 from tests.unit.conformance.scripted import USUAL, scripted, target
@@ -94,6 +95,8 @@ def test_a_fault_is_found(check: Check, answers: dict[str, bytes], words: str) -
             "ACCT: not implemented, which is right where the system knows no accounts but logins",
         ),
         (hosts.host_that_is_no_name_is_501, {"HOST": b"220 x\r\n"}, "'HOST a b..c' is answered by 220, as if it were right"),
+        (changes.mfct_of_what_is_missing_is_550, {"MFCT": b"213 x\r\n"}, "it is answered by 213, as if it were right"),
+        (changes.mfct_of_what_is_missing_is_550, {"MFCT": b"501 x\r\n"}, "it is refused with 501"),
     ],
     ids=lambda value: value.name if isinstance(value, Check) else "",
 )
@@ -201,3 +204,33 @@ def test_line_ends_of_the_whole_run_count() -> None:
     with scripted({"NOOP": b"200 x\n"}) as server:
         *_, found = judge(target(server), [control.noop_is_200, control.lines_end_in_crlf])
     assert (found.verdict, found.words) == (Verdict.VIOLATES, "1 replies have other line ends, such as 200 x")
+
+
+@pytest.mark.parametrize(
+    ("mfct", "mlst", "told"),
+    [
+        ("213 Create=19980615100045; /fixture.txt", "create=19980615100045;", None),
+        ("213 create=19980615100045.000; fixture.txt", "size=3;Create=19980615100045.000;", None),
+        ("504 No.", "size=3;", (Lacking, "MFCT is refused with 504: the time of creation cannot be set here")),
+        ("502 No.", "size=3;", (Lacking, "MFCT is answered by 502")),
+        ("253 Done.", "size=3;", (Violated, "MFCT is answered by 253, not by 213")),
+        ("213 Done.", "size=3;", (Violated, "it is 213 Done.")),
+        ("213 Create=20260102030405; fixture.txt", "size=3;", (Violated, "19980615100045 is asked for, and 20260102030405 told")),
+        ("213 Create=19980615100045; other", "size=3;", (Violated, "the path is 'other'")),
+        ("213 Create=19980615100045; fixture.txt", "size=3;", (Lacking, "MLST has no fact create")),
+        (
+            "213 Create=19980615100045; fixture.txt",
+            "create=20260102030405;",
+            (Violated, "MFCT has set 19980615100045, and MLST tells 20260102030405"),
+        ),
+    ],
+)
+def test_what_mfct_says_and_does_is_judged(mfct: str, mlst: str, told: tuple[type[Exception], str] | None) -> None:
+    answers = {"MFCT": f"{mfct}\r\n".encode(), "MLST": f"250-x\r\n {mlst} fixture.txt\r\n250 End\r\n".encode()}
+    with scripted(answers) as server, Probe.connect(target(server), Ledger()) as probe:
+        error = None
+        try:
+            changes.mfct_sets_the_fact_create.ask(probe)
+        except (Violated, Lacking) as raised:
+            error = raised
+    assert (error and (type(error), str(error))) == told

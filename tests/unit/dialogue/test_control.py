@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import socket as sockets
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from unittest.mock import patch
 
 import pytest
 
 from ftpd.dialogue import Broken, Control, Gone, Heard, Nonsense, Silent
-
-PATIENCE = 20.0
-
-
-@contextmanager
-def a_server(act: Callable[[sockets.socket], None]) -> Iterator[int]:
-    """Serve one client by *act*, which may leave when the client is gone; yields the port."""
-    listener = sockets.create_server(("127.0.0.1", 0))
-    listener.settimeout(PATIENCE)
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.settimeout(PATIENCE)
-            try:
-                act(connection)
-                while connection.recv(65536):
-                    pass
-            except OSError:
-                pass
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
-        thread.join(PATIENCE)
+from tests.own_server import PATIENCE, serving
 
 
 def hear(said: bytes, timeout: float = PATIENCE) -> Heard:
-    with a_server(lambda connection: connection.sendall(said)) as port, Control.connect("127.0.0.1", port, timeout) as control:
+    with serving(lambda connection: connection.sendall(said)) as port, Control.connect("127.0.0.1", port, timeout) as control:
         return control.greeting
 
 
@@ -74,7 +44,7 @@ def test_what_follows_a_reply_waits() -> None:
     def act(connection: sockets.socket) -> None:
         connection.sendall(b"220 One\r\n150 Two\r\n226 Three\r\n")
 
-    with a_server(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
+    with serving(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
         assert [control.reply().code, control.reply().code] == [150, 226]
 
 
@@ -120,7 +90,7 @@ def test_an_end_in_the_middle_of_a_reply_is_an_end() -> None:
         connection.sendall(b"220-Welc")
         connection.shutdown(sockets.SHUT_WR)
 
-    with a_server(act) as port, pytest.raises(Gone, match="220-Welc"):
+    with serving(act) as port, pytest.raises(Gone, match="220-Welc"):
         Control.connect("127.0.0.1", port, PATIENCE)
 
 
@@ -143,7 +113,7 @@ def test_text_goes_out_as_utf_8_and_undecodable_bytes_as_they_were() -> None:
         heard.append(connection.recv(100))
         connection.sendall(b"200 Thanks\r\n")
 
-    with a_server(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
+    with serving(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
         control.command("CWD \u00e4\udcff")
     assert heard == [b"CWD \xc3\xa4\xff\r\n"]
 
@@ -156,7 +126,7 @@ def test_what_is_said_in_clear_after_auth_is_refused() -> None:
         connection.recv(100)
         connection.sendall(b"234 Go on\r\n230 Injected\r\n")
 
-    with a_server(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
+    with serving(act) as port, Control.connect("127.0.0.1", port, PATIENCE) as control:
         control.command("AUTH TLS")
         with pytest.raises(Nonsense, match="in clear"):
             control.start_tls(ssl.create_default_context())

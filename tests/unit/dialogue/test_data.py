@@ -7,7 +7,7 @@ import socket as sockets
 import pytest
 
 from ftpd.dialogue import Control, Declined, Gone, Heard, Nonsense, Silent, accept, active, announced, connect, passive, port_line
-from tests.unit.dialogue.test_control import PATIENCE, a_server
+from tests.own_server import PATIENCE, serving
 
 
 def said(line: bytes) -> Heard:
@@ -50,7 +50,7 @@ def a_script(*replies: bytes):  # type: ignore[no-untyped-def]
             connection.recv(1000)
             connection.sendall(reply)
 
-    return a_server(act)
+    return serving(act)
 
 
 def test_a_passive_address_of_a_third_host_is_refused() -> None:

@@ -9,7 +9,9 @@ from zope.interface import implementer
 from ftpd.accounts.limits import LimitSettings
 from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded, WrongProtocol
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings, TimeoutSettings
+from ftpd.storage.memory import MemoryStore
 from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.fakes import SlowStore
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.server import Server
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
@@ -178,33 +180,33 @@ def test_pipelined_with_the_transfer_it_is_answered_just_the_same():
     dialogue.connects().hears(226).hears(250)
 
 
-def test_slow_size_beside_a_transfer_keeps_the_order_of_the_replies(held_store):
-    held_store.held.add("stat")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", reads=False).hears(150)
+def test_slow_size_beside_a_transfer_keeps_the_order_of_the_replies():
+    store = SlowStore(MemoryStore(), {"stat"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a", reads=False).hears(150)
     dialogue.says("SIZE b").says("NOOP").hears_nothing()
-    held_store.release()
+    store.let_go()
     dialogue.hears(213, "5").hears(200).reads_on().hears(226)
 
 
-def test_the_end_of_the_transfer_does_not_wait_for_a_slow_size(held_store):
-    held_store.held.add("stat")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", reads=False).hears(150)
+def test_the_end_of_the_transfer_does_not_wait_for_a_slow_size():
+    store = SlowStore(MemoryStore(), {"stat"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a", reads=False).hears(150)
     dialogue.says("SIZE b").reads_on().hears(226).says("CWD /").hears_nothing()
-    held_store.release()
+    store.let_go()
     dialogue.hears(213).hears(250)
 
 
-def test_150_of_a_slow_open_is_heard_before_the_client_connects(held_store):
-    held_store.held.add("open_read")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", connects=False).hears_nothing()
-    held_store.release()
+def test_150_of_a_slow_open_is_heard_before_the_client_connects():
+    store = SlowStore(MemoryStore(), {"open_read"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a", connects=False).hears_nothing()
+    store.let_go()
     dialogue.hears(150).connects().hears(226).data(b"hello")
 
 
-def test_noop_behind_a_slow_open_is_answered_after_its_150(held_store):
-    held_store.held.add("open_read")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", connects=False).says("NOOP").hears_nothing()
-    held_store.release()
+def test_noop_behind_a_slow_open_is_answered_after_its_150():
+    store = SlowStore(MemoryStore(), {"open_read"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a", connects=False).says("NOOP").hears_nothing()
+    store.let_go()
     dialogue.rests().hears(150).hears(200).connects().hears(226)
 
 
@@ -253,15 +255,15 @@ def test_abor_of_an_upload_publishes_nothing():
     ann().says("STOR c").hears(150).sends(b"half").says("ABOR").hears(426).hears(226).stored("/c", None)
 
 
-def test_abor_while_the_file_is_opened_is_426_and_226(held_store):
-    held_store.held.add("open_read")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a").hears_nothing()
+def test_abor_while_the_file_is_opened_is_426_and_226():
+    store = SlowStore(MemoryStore(), {"open_read"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a").hears_nothing()
     dialogue.says("ABOR").hears(426).hears(226).says("NOOP").hears(200)
 
 
-def test_abor_works_again_for_the_next_transfer(held_store):
-    held_store.held.add("open_read")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES)
+def test_abor_works_again_for_the_next_transfer():
+    store = SlowStore(MemoryStore(), {"open_read"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES)
     for _ in range(2):
         dialogue.says("RETR a").hears_nothing().says("ABOR").hears(426).hears(226)
 

@@ -12,7 +12,9 @@ from ftpd.ftp.commands import standard_commands
 from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.ftp.factory import FTPFactory
 from ftpd.ftp.settings import FTPSettings, PassiveSettings
+from ftpd.storage.memory import MemoryStore
 from ftpd.testing.dialogue import Dialogue
+from ftpd.testing.fakes import SlowStore
 from ftpd.testing.server import Server
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
 from ftpd.values import Outcome
@@ -325,21 +327,21 @@ def test_quit_that_waits_for_a_transfer_is_221_and_not_421():
     dialogue.reads_on().hears(226).hears(221).is_closed()
 
 
-def test_command_beside_a_finished_transfer_is_waited_for(held_store):
-    held_store.held.add("stat")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("RETR a", reads=False).hears(150).says("SIZE b")
+def test_command_beside_a_finished_transfer_is_waited_for():
+    store = SlowStore(MemoryStore(), {"stat"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("RETR a", reads=False).hears(150).says("SIZE b")
     drain(dialogue)
     dialogue.reads_on().hears(226).is_open()
-    held_store.release()
+    store.let_go()
     dialogue.rests().hears(213).hears(421).is_closed()
 
 
-def test_command_that_waits_for_a_disk_is_answered_before_the_421(held_store):
-    held_store.held.add("stat")
-    dialogue = Dialogue(login="ann", store=held_store, files=FILES).says("MLST a")
+def test_command_that_waits_for_a_disk_is_answered_before_the_421():
+    store = SlowStore(MemoryStore(), {"stat"})
+    dialogue = Dialogue(login="ann", store=store, files=FILES).says("MLST a")
     drain(dialogue)
     dialogue.hears_nothing()
-    held_store.release()
+    store.let_go()
     dialogue.rests().hears(250).hears(421, WORDS).is_closed()
 
 

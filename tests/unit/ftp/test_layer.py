@@ -4,7 +4,7 @@ import pytest
 from OpenSSL import SSL
 
 from ftpd.ftp.layer import TLSLayer
-from ftpd.testing.pump_contract import tls_context
+from ftpd.testing.lines import tls_context
 from ftpd.testing.tls_client import TLSClient
 from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken
 from tests.crafted_tls import DATA, HALF_A_MESSAGE, HANDSHAKE, CraftedClient

@@ -4,7 +4,6 @@ import os
 
 import pytest
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
 
 from ftpd.errors import Unavailable
 from ftpd.login import hashing
@@ -12,23 +11,11 @@ from ftpd.login.credentials import PasswordCredentials, WrongPassword
 from ftpd.login.hashing import cost_of, hash_password
 from ftpd.login.password_file import PASSWORD_FILE, PasswordFile, PasswordFileSettings
 from ftpd.schema import ConfigError, FilePath, Seconds
-from ftpd.testing.fakes import InlineThreads
+from ftpd.testing.fakes import HeldThreads, InlineThreads
 from ftpd.testing.login_contract import answer, recorded_log
 
 ANN = hash_password(b"secret", 4)
 BOB = hash_password(b"bobs", 4)
-
-
-class Threads:
-    """A pool of which nothing comes back until the test says so."""
-
-    def __init__(self):
-        self.waiting = []
-
-    def run(self, function, *args, **kwargs):
-        deferred = Deferred()
-        self.waiting.append((deferred, function, args))
-        return deferred
 
 
 @pytest.fixture
@@ -167,6 +154,21 @@ def test_a_missing_file_is_an_error_at_start_that_says_what_makes_one(tmp_path):
     )
 
 
+def test_a_fifo_is_an_error_at_start(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=f"^path: cannot read {tmp_path}/pipe: it is a FIFO, not a regular file; "):
+        make(tmp_path / "pipe")
+
+
+def test_a_file_that_has_become_a_fifo_is_told_and_the_old_entries_stay(path):
+    checker = make(path)
+    path.unlink()
+    os.mkfifo(path)
+    with recorded_log() as lines:
+        assert login(checker) == b"ann"
+    assert ["it is a FIFO, not a regular file" in line for line in lines] == [True]
+
+
 def test_no_path_is_an_error_at_start():
     with pytest.raises(ConfigError, match="no file is named"):
         make("")
@@ -254,12 +256,12 @@ def test_a_removed_account_is_refused_although_its_login_is_remembered(path):
 
 
 def test_the_reactor_neither_looks_at_the_file_nor_hashes(path, hashed, monkeypatch):
-    threads = Threads()
+    threads = HeldThreads()
     checker = PasswordFile(PasswordFileSettings(path=FilePath(str(path))), threads)
     monkeypatch.setattr(os, "stat", lambda os_path: pytest.fail("stat on the reactor"))
     checker.requestAvatarId(PasswordCredentials(b"ann", b"secret"))
     assert hashed == []
-    assert len(threads.waiting) == 1
+    assert len(threads.calls) == 1
 
 
 def test_a_full_pool_is_told_as_such(path):

@@ -20,15 +20,6 @@ from ftpd.testing.login_contract import answer, recorded_log
 ANN = PasswordCredentials(b"ann", b"secret")
 
 
-class CountingThreads(InlineThreads):
-    def __init__(self):
-        self.calls = 0
-
-    def run(self, function, *args, **kwargs):
-        self.calls += 1
-        return super().run(function, *args, **kwargs)
-
-
 class Answers:
     """A checker of somebody else that answers as the test says: *reply* is called with the credentials."""
 
@@ -54,7 +45,7 @@ def test_the_memory_plugin_logs_in_although_its_users_are_text():
 def test_the_file_plugin_logs_in_and_reads_its_file_in_the_pool(tmp_path):
     path = tmp_path / "plain"
     path.write_bytes(b"ann:secret\n")
-    threads = CountingThreads()
+    threads = InlineThreads()
     assert answer(foreign_checker(f"file:{path}", threads), ANN) == b"ann"
     assert threads.calls == 1
 
@@ -122,7 +113,7 @@ class FakeUnix(UNIXChecker):
 
 
 def test_unix_logs_in_from_the_pool_and_its_text_becomes_bytes():
-    threads = CountingThreads()
+    threads = InlineThreads()
     assert answer(ForeignChecker(FakeUnix(), threads), ANN) == b"ann"
     assert threads.calls == 1
 
@@ -141,7 +132,7 @@ def test_an_avatar_id_is_bytes_however_it_is_given(reply):
 
 def test_a_checker_of_unknown_make_stays_on_the_reactor_and_may_take_its_time():
     later = Deferred()
-    threads = CountingThreads()
+    threads = InlineThreads()
     results = []
     ForeignChecker(Answers(lambda credentials: later), threads).requestAvatarId(ANN).addBoth(results.append)
     assert results == []
@@ -153,7 +144,7 @@ def test_a_checker_of_unknown_make_stays_on_the_reactor_and_may_take_its_time():
 def test_a_checker_that_says_it_blocks_runs_in_the_pool():
     checker = Answers(lambda credentials: b"ann")
     checker.is_blocking = True
-    threads = CountingThreads()
+    threads = InlineThreads()
     assert answer(ForeignChecker(checker, threads), ANN) == b"ann"
     assert threads.calls == 1
 

@@ -55,10 +55,14 @@ made: list[FakeWorker] = []
 class Home:
     def __init__(self):
         self.dead = []
+        self.serving_counts = []
         self.errors = []
 
     def make_order(self, generation, slot, *, succeeds):
         return Order(generation.source, f"w{len(made)}", slot, 2, "/run/state", succeeds=succeeds)
+
+    def serving(self, generation):
+        self.serving_counts.append(sum(worker.serves for worker in generation.workers.values()))
 
     def drains(self, worker): ...
     def looked(self, worker, sessions): ...
@@ -121,6 +125,63 @@ def test_it_is_ready_once_all_serve(generation):
     assert results == [None]
 
 
+def test_a_few_start_at_a_time_and_each_that_serves_lets_the_next_one_start(make):
+    generation = make(100, 10)
+    generation._at_once = 4
+    generation.start()
+    assert len(made) == 4
+    made[2].begin()
+    assert len(made) == 5
+    for worker in made:  # grows as they begin
+        if not worker.serves:
+            worker.begin()
+    assert len(made) == 100
+    assert generation.ready.called
+
+
+def test_one_that_dies_at_its_start_lets_the_next_one_start(make, clock):
+    generation = make(10, 10)
+    generation._at_once = 2
+    generation.start()
+    made[0].die()
+    assert [worker.order.slot for worker in made] == [0, 1, 2]
+    made[1].begin()
+    made[2].begin()
+    clock.advance(60)
+    assert len(made) == 5  # the successor's turn comes after those that have waited
+
+
+def test_patience_with_a_worker_begins_when_it_starts(make, clock):
+    generation = make(2, 10)
+    generation._at_once = 1
+    generation.start()
+    for _ in range(11):
+        clock.advance(5)
+    made[0].begin()
+    for _ in range(11):
+        made[0].is_heard = True
+        clock.advance(5)
+    assert [worker.was_killed for worker in made] == [False, False]
+
+
+def test_how_many_serve_is_told_with_each(generation, home):
+    for worker in list(generation.workers.values()):
+        worker.begin()
+    assert home.serving_counts == [1, 2]
+
+
+def test_whoever_waits_for_a_turn_is_not_started_once_the_end_was_told(make, clock):
+    generation = make(10, 10)
+    generation._at_once = 2
+    generation.start()
+    generation.end("stop")
+    for worker in made:
+        worker.die()
+    clock.advance(100)
+    assert len(made) == 2
+    assert generation.gone.called
+
+
 def test_a_worker_that_died_has_a_successor_that_knows_it(generation, clock, home):
     serve(generation)
     clock.advance(60)
@@ -145,6 +206,7 @@ def test_successors_of_those_that_die_soon_wait_longer_and_longer(generation, cl
 
 def test_many_that_die_at_once_do_not_wait_for_each_other(make, clock):
     generation = make(8, 10)
+    generation._at_once = 8
     generation.start()
     serve(generation)
     for worker in made[:8]:

@@ -49,6 +49,11 @@ def test_status(systemd):
     assert said(lambda notify: notify.status("3 sessions, 1 transfer"), systemd) == "STATUS=3 sessions, 1 transfer"
 
 
+def test_starting_asks_for_more_time(systemd):
+    words = "STATUS=starting: 3 of 100 workers serve\nEXTEND_TIMEOUT_USEC=90000000"
+    assert said(lambda notify: notify.starting("starting: 3 of 100 workers serve"), systemd) == words
+
+
 def test_watchdog(systemd):
     assert said(Notify.watchdog, systemd) == "WATCHDOG=1"
 

@@ -6,40 +6,27 @@ import io
 import json
 import socket as sockets
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ftpd.replay import Login, Terms, play, read
 from ftpd.replay.player import Replay
+from tests.own_server import PATIENCE, serving
 
-PATIENCE = 20.0
 NOTHING: Mapping[str, bytes] = {}
 
 
-@contextmanager
-def a_server(answers: Mapping[str, bytes], heard: list[str]) -> Iterator[int]:
+def a_server(answers: Mapping[str, bytes], heard: list[str]) -> AbstractContextManager[int]:
     """Serve one client: each line is answered by what *answers* has for its verb, and noted."""
-    listener = sockets.create_server(("127.0.0.1", 0))
-    listener.settimeout(PATIENCE)
 
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.settimeout(PATIENCE)
-            connection.sendall(b"220 Welcome\r\n")
-            for line in connection.makefile("rb"):
-                heard.append(line.decode().rstrip("\r\n"))
-                connection.sendall(answers.get(heard[-1].partition(" ")[0], b"200 Fine\r\n"))
+    def answer(connection: sockets.socket) -> None:
+        connection.sendall(b"220 Welcome\r\n")
+        for line in connection.makefile("rb"):
+            heard.append(line.decode().rstrip("\r\n"))
+            connection.sendall(answers.get(heard[-1].partition(" ")[0], b"200 Fine\r\n"))
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
-        thread.join(PATIENCE)
+    return serving(answer)
 
 
 def played(

@@ -182,6 +182,40 @@ class TestAtOnce:
             other.execute("commit")
         assert keys(database) == ["one"]
 
+    def test_it_is_done_when_who_was_writing_is_soon_done(self, make, path):
+        database = make()
+        enter(database)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            tries = []
+
+            def work(sql):
+                tries.append(1)
+                if len(tries) == 2:
+                    other.execute("commit")
+                sql.execute(ENTER, ("at once",))
+                return True
+
+            assert database.run_at_once(work)
+        assert len(tries) == 2
+        assert keys(database) == ["at once", "one"]
+
+    def test_it_is_tried_four_times_and_no_more(self, make, path):
+        database = make()
+        enter(database)
+        tries = []
+
+        def work(sql):
+            tries.append(1)
+            sql.execute(ENTER, ("at once",))
+            return True
+
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            assert not database.run_at_once(work)
+            other.execute("commit")
+        assert len(tries) == 4
+
     def test_it_is_not_done_before_the_file_is_open(self, make):
         assert not self.enter(make())
 

@@ -206,6 +206,74 @@ class TestAtOnce:
         assert not Ledger("new", Clock().seconds).enter_at_once(sql, [asked(Take("a", (ONE,)))])
 
 
+class TestGrantedBefore:
+    """Without a statement, where the file has granted as much."""
+
+    @pytest.fixture(autouse=True)
+    def _begun(self, ledger, sql):
+        apply(ledger, sql)
+
+    @pytest.fixture
+    def rival(self, sql):
+        rival = Ledger("v", Clock().seconds)
+        apply(rival, sql)
+        return rival
+
+    def test_who_comes_as_another_leaves_takes_his_place_without_a_statement(self, ledger, sql):
+        ledger.take_at_once(sql, [asked(Take("a", (ONE, ANY)))])
+        granted = []
+        calls = [GiveBack("a"), asked(Take("b", (ONE, ANY)))]
+        assert statements(sql, lambda: granted.append(ledger.take_at_once(sql, calls))) == 0
+        assert granted == [True]
+        assert held(sql) == {("w", "one"): 1, ("w", "any"): 1}
+
+    def test_the_next_one_finds_it_taken(self, ledger, sql):
+        ledger.take_at_once(sql, [asked(Take("a", (ONE,)))])
+        ledger.take_at_once(sql, [GiveBack("a"), asked(Take("b", (ONE,)))])
+        assert not ledger.take_at_once(sql, [asked(Take("c", (ONE,)))])
+
+    def test_who_has_left_is_counted_until_the_file_is_told(self, ledger, rival, sql):
+        three = Place("three", 3)
+        ledger.take_at_once(sql, [asked(Take(name, (three,))) for name in "ab"])
+        assert ledger.take_at_once(sql, [GiveBack("a"), GiveBack("b"), asked(Take("c", (three,)))])
+        assert held(sql) == {("w", "three"): 2}
+        assert ledger.is_behind
+        assert not rival.take_at_once(sql, [asked(Take(name, (three,))) for name in "yz"])
+        assert ledger.enter_at_once(sql, [])
+        assert not ledger.is_behind
+        assert rival.take_at_once(sql, [asked(Take(name, (three,))) for name in "yz"])
+        assert held(sql) == {("w", "three"): 1, ("v", "three"): 2}
+
+    def test_a_place_that_the_file_was_told_of_is_asked_for(self, ledger, rival, sql):
+        ledger.take_at_once(sql, [asked(Take("a", (ONE,)))])
+        ledger.enter_at_once(sql, [GiveBack("a")])
+        rival.take_at_once(sql, [asked(Take("z", (ONE,)))])
+        assert not ledger.take_at_once(sql, [asked(Take("b", (ONE,)))])
+
+    def test_what_was_granted_within_another_limit_is_asked_for_again(self, ledger, rival, sql):
+        ledger.take_at_once(sql, [asked(Take("a", (Place("some", 2),)))])
+        rival.take_at_once(sql, [asked(Take("z", (Place("some", 2),)))])
+        assert not ledger.take_at_once(sql, [GiveBack("a"), asked(Take("b", (Place("some", 1),)))])
+
+    def test_what_nobody_asked_for_was_not_granted(self, ledger, rival, sql):
+        rival.take_at_once(sql, [asked(Take("z", (ONE,)))])
+        ledger.take_at_once(sql, [Take("a", (ONE,))])
+        assert not ledger.take_at_once(sql, [GiveBack("a"), asked(Take("b", (ONE,)))])
+
+    def test_a_place_that_a_new_file_has_not_granted_is_asked_for(self, ledger, sql):
+        ledger.take_at_once(sql, [asked(Take("a", (ONE,)))])
+        with closing(new_file()) as new:
+            apply(Ledger("v", Clock().seconds), new, asked(Take("z", (ONE,))))
+            apply(ledger, new)
+            assert not ledger.take_at_once(new, [GiveBack("a"), asked(Take("b", (ONE,)))])
+
+    def test_what_one_batch_needs_at_its_height_has_to_be_granted(self, ledger, rival, sql):
+        two = Place("two", 2)
+        ledger.take_at_once(sql, [asked(Take("a", (two,)))])
+        rival.take_at_once(sql, [asked(Take("z", (two,)))])
+        assert not ledger.take_at_once(sql, [asked(Take("b", (two,))), GiveBack("a")])
+
+
 def test_what_was_noted_is_told_to_the_same_file_too(ledger, sql):
     apply(ledger, sql, asked(Take("a", (ONE, ANY))))
     ledger.note([GiveBack("a"), Take("b", (ANY,)), Take("c", (Place("new", 1),))])
@@ -414,3 +482,28 @@ def test_whatever_two_workers_do_the_file_and_the_answers_are_right(batches):
             expected = model.apply(moves, other)
             assert [call.result for call in calls] == ([None] * len(calls) if is_at_once else expected)
             assert {key: count for (worker, key), count in held(sql).items() if count and worker == f"w{number}"} == model.counts()
+
+
+@given(some.lists(some.tuples(some.sampled_from([0, 1]), some.booleans(), SOME_CALLS), max_size=12))
+def test_however_late_the_file_hears_of_who_has_left_no_limit_is_passed(batches):
+    models = [Model(), Model()]
+    with closing(new_file()) as sql:
+        ledgers = [Ledger(worker, Clock().seconds) for worker in ("w0", "w1")]
+        for ledger in ledgers:
+            apply(ledger, sql)
+        for number, is_told, moves in batches:
+            ledger, model, other = ledgers[number], models[number], models[1 - number]
+            calls = [GiveBack(session) if places is None else asked(Take(session, tuple(places))) for session, places in moves]
+            if not ledger.take_at_once(sql, calls):
+                apply(ledger, sql, *calls)
+            for call, (session, places) in zip(calls, moves, strict=True):
+                model.held.pop(session, None)
+                if places is not None and call.result is None:
+                    model.held[session] = places
+            for place in (Place("one", 1), Place("two", 2)):
+                assert model.count(place) + other.count(place) <= place.most
+            if is_told:
+                assert ledger.enter_at_once(sql, []) or not ledger.is_behind
+                assert {
+                    key: count for (worker, key), count in held(sql).items() if count and worker == f"w{number}"
+                } == model.counts()

@@ -464,6 +464,23 @@ class TestAtOnce:
         state.give_back("a")
         assert finish(state.take("b", [ONE])) is None
 
+    def test_others_learn_within_20_ms_that_fewer_are_left_than_the_file_had_granted(self, make, state, clock):
+        two = Place("two", 2)
+        for session in "ab":
+            finish(state.take(session, [two]))
+        for session in "ab":
+            state.give_back(session)
+        assert finish(state.take("c", [two])) is None
+        clock.advance(0.02)
+        assert take(clock, make("other"), "d", two) is None
+
+    def test_others_learn_within_20_ms_of_what_a_session_that_takes_again_has_left(self, make, state, clock):
+        two = Place("two", 2)
+        finish(state.take("a", [two, ONE]))
+        assert finish(state.take("a", [two])) is None
+        clock.advance(0.02)
+        assert take(clock, make("other"), "b", ONE) is None
+
     def test_a_place_that_is_full_is_told_by_the_thread(self, state, clock):
         finish(state.take("a", [ONE]))
         assert clock.wait(state.take("b", [ONE])) == ONE

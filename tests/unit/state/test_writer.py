@@ -56,6 +56,8 @@ class Parts:
         self.apply(sql, calls)
         return True
 
+    take_at_once = enter_at_once
+
     def committed(self):
         pass
 
@@ -255,3 +257,20 @@ def test_an_attempt_that_fails_leaves_what_waits_in_its_order(writer, parts, del
     writer.ring()
     parts.lock.put(None)
     assert receive(delivered) == (calls, None)
+
+
+def test_what_waits_is_told_here_and_now_and_needs_no_thread(writer, parts):
+    parts.is_simple = True
+    left = GiveBack("a")
+    writer.put(left)
+    assert writer.tell()
+    assert parts.done == [[left]]
+
+
+def test_what_cannot_be_told_here_waits_for_the_thread(writer, parts, delivered):
+    left = GiveBack("a")
+    writer.put(left)
+    assert not writer.tell()
+    writer.ring()
+    parts.lock.put(None)
+    assert receive(delivered) == ([left], None)

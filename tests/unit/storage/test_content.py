@@ -12,7 +12,8 @@ from twisted.internet.epollreactor import EPollReactor
 from ftpd.errors import IntegrityLost, Unsupported
 from ftpd.paths import VirtualPath
 from ftpd.storage.content import Content, Entries, Gathering, OpenedContent
-from ftpd.testing.fakes import InlineThreads, finish, spin
+from ftpd.testing.fakes import InlineThreads, finish
+from ftpd.testing.reactors import spin
 from ftpd.threads import Pool
 from ftpd.values import FileInfo, FileKind
 
@@ -121,16 +122,18 @@ class Winding(io.BytesIO):
         return super().seek(min(offset, len(self.getbuffer())), whence)
 
 
-class CountedThreads(InlineThreads):
-    """`turns` is how many calls were made in a thread; behind `most` of them there is none free."""
+class FewThreads(InlineThreads):
+    """Behind *most* calls there is no thread free."""
 
-    def __init__(self, most=100):
-        self.turns = 0
-        self.most = most
+    def __init__(self, most):
+        super().__init__()
+        self._most = most
 
     def run(self, function, *arguments):
-        self.turns += 1
-        return super().run(function, *arguments) if self.turns <= self.most else Deferred()
+        if self.calls < self._most:
+            return super().run(function, *arguments)
+        self.calls += 1
+        return Deferred()
 
 
 @pytest.fixture
@@ -141,14 +144,14 @@ def winding(monkeypatch):
 
 
 def test_a_long_way_to_an_offset_is_gone_in_turns(winding):
-    threads = CountedThreads()
+    threads = InlineThreads()
     file = OpenedContent(PATH, INFO, lambda: winding, threads)
     assert finish(file.read_at(4 * MIB, 10)) == b"end"
-    assert threads.turns == 4
+    assert threads.calls == 4
     assert finish(file.read_at(4 * MIB - 1, 10)) == b"\0end"  # from the beginning again
-    assert threads.turns == 8
+    assert threads.calls == 8
     assert finish(file.read_at(4 * MIB + 3, 10)) == b""
-    assert threads.turns == 9
+    assert threads.calls == 9
 
 
 def test_content_that_ends_before_the_offset_has_nothing_there(winding):
@@ -156,12 +159,12 @@ def test_content_that_ends_before_the_offset_has_nothing_there(winding):
 
 
 def test_a_way_to_an_offset_is_given_up_by_a_cancel(winding):
-    threads = CountedThreads(most=2)
+    threads = FewThreads(most=2)
     file = OpenedContent(PATH, INFO, lambda: winding, threads)
     reading = Deferred.fromCoroutine(file.read_at(4 * MIB, 10)).addErrback(lambda failure: failure.trap(CancelledError))
     reading.cancel()
     assert reading.result is CancelledError
-    assert (threads.turns, winding.tell()) == (3, 2 * MIB)
+    assert (threads.calls, winding.tell()) == (3, 2 * MIB)
 
 
 def test_damage_is_integrity_lost_and_anything_else_is_what_it_is():

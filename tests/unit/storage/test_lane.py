@@ -11,22 +11,7 @@ from twisted.python.failure import Failure
 from ftpd.disks import Disk
 from ftpd.errors import Unavailable
 from ftpd.storage.lane import Descriptor, LocalLane, SlowLane, shielded
-
-
-class HeldThreads:
-    """Threads whose calls begin and end when the test says."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[object, Deferred[object]]] = []
-
-    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
-        call: Deferred[object] = Deferred()
-        self.calls.append((lambda: function(*args, **kwargs), call))
-        return call
-
-    def finish(self) -> None:
-        function, call = self.calls.pop(0)
-        call.callback(function())  # type: ignore[operator]
+from ftpd.testing.fakes import HeldThreads
 
 
 @pytest.fixture

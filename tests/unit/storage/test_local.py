@@ -735,14 +735,6 @@ def test_a_machine_without_times_of_creation_offers_none(top: Path, monkeypatch:
 # Large files leave the reactor thread
 
 
-class CountingThreads(InlineThreads):
-    calls = 0
-
-    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
-        self.calls += 1
-        return super().run(function, *args, **kwargs)
-
-
 @pytest.fixture
 def hand(top: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time by which the disk is judged; it stands still, or a busy machine would look like a slow disk."""
@@ -752,15 +744,15 @@ def hand(top: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def counted(top: Path, hand: Clock) -> tuple[Disk, CountingThreads]:
-    disk, threads = Disk(top), CountingThreads()
+def counted(top: Path, hand: Clock) -> tuple[Disk, InlineThreads]:
+    disk, threads = Disk(top), InlineThreads()
     disk.store = LocalStore(LocalSettings(root=FilePath(str(top)), durable="none"), threads)
     disk.files = disk.open("ann")
     threads.calls = 0
     return disk, threads
 
 
-def test_what_is_in_memory_needs_no_thread(counted: tuple[Disk, CountingThreads]) -> None:
+def test_what_is_in_memory_needs_no_thread(counted: tuple[Disk, InlineThreads]) -> None:
     disk, threads = counted
     disk.names()
     disk.put("/first", b"x")
@@ -775,7 +767,7 @@ def test_what_is_in_memory_needs_no_thread(counted: tuple[Disk, CountingThreads]
     assert threads.calls == 0
 
 
-def test_a_new_name_in_a_directory_that_nobody_read_needs_a_thread(counted: tuple[Disk, CountingThreads]) -> None:
+def test_a_new_name_in_a_directory_that_nobody_read_needs_a_thread(counted: tuple[Disk, InlineThreads]) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     assert threads.calls == 1
@@ -783,7 +775,7 @@ def test_a_new_name_in_a_directory_that_nobody_read_needs_a_thread(counted: tupl
     assert threads.calls == 1
 
 
-def test_a_time_of_creation_is_told_and_set_in_a_thread(counted: tuple[Disk, CountingThreads]) -> None:
+def test_a_time_of_creation_is_told_and_set_in_a_thread(counted: tuple[Disk, InlineThreads]) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     threads.calls = 0
@@ -794,9 +786,7 @@ def test_a_time_of_creation_is_told_and_set_in_a_thread(counted: tuple[Disk, Cou
     assert threads.calls == 2
 
 
-def test_a_name_that_is_not_in_memory_needs_a_thread(
-    counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_is_not_in_memory_needs_a_thread(counted: tuple[Disk, InlineThreads], monkeypatch: pytest.MonkeyPatch) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     threads.calls = 0
@@ -812,7 +802,7 @@ def test_a_name_that_is_not_in_memory_needs_a_thread(
     assert threads.calls == 1
 
 
-def test_what_is_not_in_memory_is_read_in_a_thread(counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_in_memory_is_read_in_a_thread(counted: tuple[Disk, InlineThreads], monkeypatch: pytest.MonkeyPatch) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     threads.calls = 0
@@ -822,7 +812,7 @@ def test_what_is_not_in_memory_is_read_in_a_thread(counted: tuple[Disk, Counting
 
 
 def test_a_disk_that_held_a_call_for_long_is_used_through_threads(
-    counted: tuple[Disk, CountingThreads], hand: Clock, monkeypatch: pytest.MonkeyPatch
+    counted: tuple[Disk, InlineThreads], hand: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
@@ -848,7 +838,7 @@ def test_a_disk_that_held_a_call_for_long_is_used_through_threads(
     assert threads.calls == 0
 
 
-def test_removing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_removing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     os.truncate(top / "a", 100_000_000)
@@ -858,7 +848,7 @@ def test_removing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, Counting
     assert os.listdir(top) == []
 
 
-def test_replacing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_replacing_a_large_file_is_done_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     os.truncate(top / "a", 100_000_000)
@@ -880,7 +870,7 @@ def cut_large(disk: Disk, top: Path, text: str) -> Path:
     return kept
 
 
-def test_removing_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_removing_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     kept = cut_large(disk, top, "/a")
@@ -890,7 +880,7 @@ def test_removing_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, Cou
     assert (kept.exists(), os.listdir(top)) == (False, [])
 
 
-def test_renaming_over_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_renaming_over_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
     disk.put("/b", b"y")
@@ -901,7 +891,7 @@ def test_renaming_over_a_large_kept_part_is_done_in_a_thread(counted: tuple[Disk
     assert (kept.exists(), os.listdir(top)) == (False, ["b"])
 
 
-def test_an_upload_that_makes_a_large_kept_part_useless_ends_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_an_upload_that_makes_a_large_kept_part_useless_ends_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     kept = cut_large(disk, top, "/a")
     threads.calls = 0
@@ -910,7 +900,7 @@ def test_an_upload_that_makes_a_large_kept_part_useless_ends_in_a_thread(counted
     assert (kept.exists(), disk.get("/a")) == (False, b"whole")
 
 
-def test_an_upload_that_is_cut_beside_a_large_kept_part_ends_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_an_upload_that_is_cut_beside_a_large_kept_part_ends_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     kept = cut_large(disk, top, "/a")
     threads.calls = 0
@@ -919,7 +909,7 @@ def test_an_upload_that_is_cut_beside_a_large_kept_part_ends_in_a_thread(counted
     assert kept.read_bytes() == b"abc"
 
 
-def test_removing_a_directory_with_kept_parts_is_done_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_removing_a_directory_with_kept_parts_is_done_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     (top / "d").mkdir()
     cut_large(disk, top, "/d/a")
@@ -931,7 +921,7 @@ def test_removing_a_directory_with_kept_parts_is_done_in_a_thread(counted: tuple
 
 
 def test_a_large_file_that_was_deleted_while_it_was_read_is_closed_in_a_thread(
-    counted: tuple[Disk, CountingThreads], top: Path
+    counted: tuple[Disk, InlineThreads], top: Path
 ) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
@@ -943,7 +933,7 @@ def test_a_large_file_that_was_deleted_while_it_was_read_is_closed_in_a_thread(
     assert threads.calls == 1
 
 
-def test_a_large_upload_that_is_discarded_is_closed_in_a_thread(counted: tuple[Disk, CountingThreads], top: Path) -> None:
+def test_a_large_upload_that_is_discarded_is_closed_in_a_thread(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     upload = disk.begin("/a")
     os.truncate(upload.descriptor() or -1, LARGE)
@@ -954,7 +944,7 @@ def test_a_large_upload_that_is_discarded_is_closed_in_a_thread(counted: tuple[D
 
 
 def test_without_a_thread_to_be_had_a_large_file_is_closed_all_the_same(
-    counted: tuple[Disk, CountingThreads], top: Path, monkeypatch: pytest.MonkeyPatch
+    counted: tuple[Disk, InlineThreads], top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk, threads = counted
     disk.put("/a", b"x")
@@ -969,12 +959,12 @@ def test_without_a_thread_to_be_had_a_large_file_is_closed_all_the_same(
 
 
 def test_a_mount_point_is_looked_at_in_threads_of_its_own(
-    counted: tuple[Disk, CountingThreads], monkeypatch: pytest.MonkeyPatch
+    counted: tuple[Disk, InlineThreads], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, threads = counted
     pools: list[str] = []
 
-    def separate(name: str) -> CountingThreads:
+    def separate(name: str) -> InlineThreads:
         pools.append(name)
         return threads
 
@@ -986,9 +976,7 @@ def test_a_mount_point_is_looked_at_in_threads_of_its_own(
     assert [name.partition("-")[0] for name in pools] == ["below"]
 
 
-def test_a_short_listing_known_already_needs_no_thread_and_a_long_one_does(
-    counted: tuple[Disk, CountingThreads], top: Path
-) -> None:
+def test_a_short_listing_known_already_needs_no_thread_and_a_long_one_does(counted: tuple[Disk, InlineThreads], top: Path) -> None:
     disk, threads = counted
     for number in range(255):
         (top / str(number)).touch()

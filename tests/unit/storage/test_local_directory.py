@@ -60,14 +60,6 @@ class Times(Kinds):
         return lambda name, size, modified: str(modified)
 
 
-class CountingThreads(InlineThreads):
-    calls = 0
-
-    def run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
-        self.calls += 1
-        return super().run(function, *args, **kwargs)
-
-
 def pieces(top: Path, form: Kinds, **settings: Any) -> list[list[str]]:
     async def read() -> list[list[str]]:
         store = LocalStore(LocalSettings(root=FilePath(str(top)), **settings), InlineThreads())
@@ -175,7 +167,7 @@ def test_an_attribute_that_is_no_time_does_not_break_a_listing(tmp_path: Path) -
 
 def test_a_listing_with_times_of_creation_is_made_in_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def calls_for(form: Kinds) -> int:
-        threads = CountingThreads()
+        threads = InlineThreads()
         store = LocalStore(LocalSettings(root=FilePath(str(tmp_path))), threads)
         files = await store.open(Account("ann"))
         for _ in range(2):  # the first makes the directory known

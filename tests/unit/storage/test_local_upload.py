@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,8 @@ from ftpd.disks import Disk
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.storage.lane import LocalLane
 from ftpd.storage.local_upload import LocalUpload
+from ftpd.testing.fakes import HeldThreads
 from ftpd.values import FileInfo, FileKind
-
-
-class HeldThreads:
-    """Threads whose calls begin and end when the test says."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
-
-    def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        call: Deferred[Any] = Deferred()
-        self.calls.append((lambda: function(*args, **kwargs), call))
-        return call
-
-    def finish(self) -> None:
-        function, call = self.calls.pop(0)
-        call.callback(function())
 
 
 class TurningDisk(Disk):

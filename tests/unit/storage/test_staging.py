@@ -113,6 +113,32 @@ def test_sweep_after_a_kill_removes_the_dead_process_s_file_and_no_other(tmp_pat
     assert [(file.name, file.read_bytes()) for file in (tmp_path / "d").iterdir()] == [("b", b"halfdone")]
 
 
+def test_name_that_a_killed_process_held_is_free_again(tmp_path: Path, start: Start) -> None:
+    killed = start(UPLOADER, str(tmp_path), "/a", "UNIQUE")
+    assert (tmp_path / "a").read_bytes() == b""
+    killed.kill()
+    killed.wait()
+    finish(store_over(tmp_path).sweep())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_name_that_a_living_process_holds_stays_its_own(tmp_path: Path, start: Start) -> None:
+    working = start(UPLOADER, str(tmp_path), "/a", "UNIQUE")
+    finish(store_over(tmp_path).sweep())
+    working.communicate("go on\n")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a", b"halfdone")]
+
+
+def test_file_that_has_taken_the_place_of_a_held_name_stays(tmp_path: Path, start: Start) -> None:
+    killed = start(UPLOADER, str(tmp_path), "/a", "UNIQUE")
+    killed.kill()
+    killed.wait()
+    (tmp_path / "a").write_bytes(b"somebody's")
+    (tmp_path / "b").touch()
+    finish(store_over(tmp_path).sweep())
+    assert {file.name for file in tmp_path.iterdir()} == {"a", "b"}
+
+
 def test_file_of_a_process_that_lives_is_not_swept_however_old_it_is(tmp_path: Path, start: Start) -> None:
     start(UPLOADER, str(tmp_path), "/a", "REPLACE")
     (alive,) = tmp_path.iterdir()

@@ -77,6 +77,25 @@ def test_answer_leaves_from_the_address_that_was_asked(reactor, hear, client_at,
     assert client.recvfrom(100)[1][:2] == (asked, heard.port.address[1])
 
 
+@pytest.mark.parametrize(("listens", "asked"), [("0.0.0.0", "127.0.0.2"), ("::", "::1")])
+def test_request_that_came_before_anybody_read_is_answered(reactor, tidy, client_at, listens, asked):
+    """The socket may be a unit's of systemd, or the parent's: the server starts because of that request, or while it stands there."""
+    bound = bound_to(listens, 0, sockets.SOCK_DGRAM)
+    client = client_at("::1" if ":" in asked else "127.0.0.1")
+    client.setsockopt(sockets.SOL_SOCKET, sockets.SO_BROADCAST, 1)
+    if ":" not in asked:
+        client.sendto(b"to all", ("127.255.255.255", bound.getsockname()[1]))
+    client.sendto(b"to one", (asked, bound.getsockname()[1]))
+    heard: list[Any] = []
+    port = RequestPort(reactor, bound, lambda *what: heard.append(what), heard.append)
+    tidy.callback(port.close)
+    turn_until(reactor, lambda: heard)
+    datagram, source, (address, ancillary) = heard[0]
+    assert (datagram, address[0]) == (b"to one", asked)
+    port.send(b"answer", source, ancillary)
+    assert client.recvfrom(100)[1][:2] == (asked, port.address[1])
+
+
 def test_port_of_one_address_asks_the_kernel_for_nothing(reactor, hear, client_at):
     heard = hear()
     client_at("127.0.0.1").sendto(b"request", heard.port.address)
@@ -92,6 +111,12 @@ def test_broadcast_is_not_heard(reactor, hear, client_at):
     client.sendto(b"to one", ("127.0.0.1", heard.port.address[1]))
     turn_until(reactor, lambda: heard.datagrams)
     assert [datagram for datagram, _, _ in heard.datagrams] == [b"to one"]
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "239.255.69.1", "255.255.255.255", "127.255.255.255"])
+def test_request_to_many_that_came_before_anybody_read_is_not_heard(address):
+    data = struct.pack("=i4s4s", 0, bytes(4), sockets.inet_aton(address))
+    assert port_module._read_arrival(sockets.IPPROTO_IP, IP_PKTINFO, data) is None
 
 
 def test_multicast_of_ipv6_is_not_heard():
@@ -196,3 +221,9 @@ def test_address_in_use_is_an_os_error(tidy):
     bound = tidy.enter_context(closing(bound_to("127.0.0.1", 0, sockets.SOCK_DGRAM)))
     with pytest.raises(OSError, match="in use"):
         bound_to("127.0.0.1", bound.getsockname()[1], sockets.SOCK_DGRAM)
+
+
+def test_port_has_room_for_what_nobody_takes(hear):
+    """Answers to addresses where nobody is stand in the kernel for seconds, and others would wait behind them."""
+    socket = hear().port._socket
+    assert socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF) > 300_000

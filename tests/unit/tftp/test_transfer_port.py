@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionDone
 from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
+from twisted.python.failure import Failure
 
 from ftpd.binding import bound_to
 from ftpd.epoll import ContextFreeReactor
@@ -36,6 +38,9 @@ HOSTS = ("127.0.0.1", "::1")
 UNKNOWN = b"\0\5\0\5Unknown transfer ID\0"
 
 
+def _nothing() -> None: ...
+
+
 class Told:
     """A line's listener that remembers."""
 
@@ -44,7 +49,7 @@ class Told:
         self.errors: list[int | None] = []
         self.faults: list[Exception] = []
         self.rooms = 0
-        self.on_datagram: Callable[[], None] = lambda: None
+        self.on_datagram = self.on_room = self.on_error = _nothing
 
     def received(self, datagram: bytes) -> None:
         self.datagrams.append(datagram)
@@ -52,9 +57,11 @@ class Told:
 
     def writable(self) -> None:
         self.rooms += 1
+        self.on_room()
 
     def broken(self, error: OSError) -> None:
         self.errors.append(error.errno)
+        self.on_error()
 
     def fail(self, error: Exception) -> None:
         self.faults.append(error)
@@ -181,6 +188,55 @@ def test_many_errors_are_no_busy_loop(reactor, tidy, ports):
     assert turns == []
 
 
+def test_what_came_is_read_behind_an_error(reactor, tidy, ports):
+    """Else whoever sends errors faster than we listen keeps every client of the port waiting."""
+    gone, other = meet(ports, tidy), meet(ports, tidy)
+    place = other.place
+    gone.socket.close()
+    gone.line.send(b"anybody there?")
+    other.socket.sendto(b"\0\4\0\1", place)
+    other.line._port.doRead()
+    assert (gone.told.errors, other.told.datagrams) == ([errno.ECONNREFUSED], [b"\0\4\0\1"])
+
+
+def test_several_errors_of_others_do_not_stop_a_datagram(reactor, tidy, ports, monkeypatch):
+    client = meet(ports, tidy)
+    sendto, errors = client.line._port.sendto, [errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ECONNREFUSED]
+
+    def beset(datagram: bytes, peer: Any) -> int:
+        if errors:
+            raise OSError(errors.pop(), "of another client")
+        return sendto(datagram, peer)
+
+    monkeypatch.setattr(client.line, "_sendto", beset)
+    client.line.send(b"here")
+    assert client.socket.recv(100) == b"here"
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOBUFS])
+def test_full_queue_is_tried_once(reactor, tidy, ports, monkeypatch, number):
+    def full(datagram: bytes, peer: Any) -> int:
+        tries.append(datagram)
+        raise OSError(number, "no room")
+
+    client = meet(ports, tidy)
+    tries: list[bytes] = []
+    monkeypatch.setattr(client.line, "_sendto", full)
+    with pytest.raises(OSError, match="no room"):
+        client.line.send(b"here")
+    assert tries == [b"here"]
+
+
+def test_error_of_every_try_is_told(reactor, tidy, ports, monkeypatch):
+    def unreachable(datagram: bytes, peer: Any) -> int:
+        raise OSError(errno.ENETUNREACH, "no route")
+
+    client = meet(ports, tidy)
+    monkeypatch.setattr(client.line, "_sendto", unreachable)
+    with pytest.raises(OSError, match="no route"):
+        client.line.send(b"here")
+
+
 def test_stranger_is_told_so_and_the_transfer_goes_on(reactor, tidy, ports, host):
     client = meet(ports, tidy, host)
     place = client.place
@@ -263,6 +319,41 @@ def test_ports_are_those_of_the_range(reactor, tidy):
         ports.line(("127.0.0.1", 69), ("127.0.0.1", 2070))
 
 
+def test_port_of_a_range_is_freed_with_its_last_client(reactor, tidy):
+    """Another listener, or another process, may have to answer from it."""
+    ports, others = ports_of(reactor, tidy, (30_222, 30_222)), ports_of(reactor, tidy, (30_222, 30_222))
+    one, two = meet(ports, tidy), meet(ports, tidy)
+    assert one.place == two.place
+    one.line.close()
+    two.line.close()
+    other = meet(others, tidy)
+    assert other.place[1] == 30_222
+    other.line.close()
+    assert meet(ports, tidy).place[1] == 30_222
+
+
+def test_port_without_room_takes_no_client(reactor, tidy, ports):
+    one = meet(ports, tidy)
+    one.line.await_room()
+    assert meet(ports, tidy).place != one.place
+
+
+def test_port_has_room_for_what_all_its_clients_miss(reactor, tidy, ports):
+    """What is on its way to clients that are gone may stand in the kernel for seconds, until nobody answers for their addresses."""
+    socket = meet(ports, tidy).line._port._socket
+    assert socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF) > 300_000
+
+
+def test_addresses_of_ours_have_so_many_ports_open_at_most(reactor, tidy, ports, monkeypatch):
+    monkeypatch.setattr(transfer_port, "_MOST_ADDRESSES", 2)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(2, 10):
+        line = ports.line((f"127.0.0.{number}", 69), ("127.0.0.1", 2070))
+        assert line is not None
+        line.close()
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
 def test_each_address_of_ours_answers_for_itself(reactor, tidy, ports):
     lines = [ports.line((f"127.0.0.{number}", 69), ("127.0.0.1", 2070)) for number in (2, 3)]
     for line in lines:
@@ -285,6 +376,51 @@ def test_fault_over_one_clients_datagram_is_the_end_of_no_other(reactor, tidy, p
         turn_until(reactor, lambda: one.told.faults and other.told.datagrams)
     assert one.told.faults == [fault]
     assert ["RuntimeError: a bug" in line for line in log] == [True]
+
+
+def test_fault_of_one_client_over_room_is_the_end_of_no_other(reactor, tidy, ports):
+    one, other = meet(ports, tidy), meet(ports, tidy)
+    fault = RuntimeError("a bug")
+
+    def fail() -> None:
+        raise fault
+
+    one.told.on_room = fail
+    one.line.await_room()
+    other.line.await_room()
+    with recorded_log() as log:
+        turn_until(reactor, lambda: one.told.faults and other.told.rooms)
+    assert one.told.faults == [fault]
+    assert ["RuntimeError: a bug" in line for line in log] == [True]
+    assert other.place == one.place
+
+
+def test_fault_over_a_client_that_is_gone_is_the_end_of_no_other(any_reactor, tidy):
+    ports = ports_of(any_reactor, tidy)
+    one, other = meet(ports, tidy), meet(ports, tidy)
+    place, fault = other.place, RuntimeError("a bug")
+
+    def fail() -> None:
+        raise fault
+
+    one.told.on_error = fail
+    one.socket.close()
+    one.line.send(b"anybody there?")
+    with recorded_log() as log:
+        turn_until(any_reactor, lambda: one.told.faults)
+        other.socket.sendto(b"\0\4\0\1", place)
+        turn_until(any_reactor, lambda: other.told.datagrams)
+    assert one.told.faults == [fault]
+    assert ["RuntimeError: a bug" in line for line in log] == [True]
+
+
+def test_error_that_is_no_longer_there_closes_nothing(reactor, tidy, ports):
+    """A reactor may tell of one that was met in the same turn, or that was of a socket whose number ours has now."""
+    client = meet(ports, tidy)
+    place = client.place
+    client.line._port.connectionLost(Failure(ConnectionDone()))
+    client.socket.sendto(b"\0\4\0\1", place)
+    turn_until(reactor, lambda: client.told.datagrams)
 
 
 def test_port_closed_while_it_is_read_reads_no_more(reactor, tidy, ports):

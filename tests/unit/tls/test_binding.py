@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from OpenSSL import SSL
 
-from ftpd.testing.pump_contract import tls_context
+from ftpd.testing.lines import tls_context
 from ftpd.testing.tls_client import TLSClient
 from ftpd.tls import binding
 from ftpd.tls.binding import NOBODY, SessionContext, can_bind

@@ -16,8 +16,9 @@ from ftpd.tls import contexts as of_contexts
 from ftpd.tls.clients import ClientVerification
 from ftpd.tls.contexts import Contexts, OtherProtocol
 from ftpd.tls.parameters import Parameters
-from ftpd.tls.settings import CertificateSettings, ClientSettings, TLSSettings
+from ftpd.tls.settings import ClientSettings, TLSSettings
 from ftpd.tls.store import Identities
+from tests.unit.tls.pem_files import PEMFiles
 
 TLS12, TLS13 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
 
@@ -32,20 +33,6 @@ def ecdsa_middle(root):
     return make_authority("ECDSA Middle", issuer=root)
 
 
-class Files:
-    """Chain and key of one name in a folder."""
-
-    def __init__(self, folder, name):
-        self.chain, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        self.settings = CertificateSettings(chain=str(self.chain), key=str(self.key))
-
-    def hold(self, identity, *issuers):
-        self.chain.write_bytes(identity.certificate + b"".join(issuer.certificate for issuer in issuers))
-        self.key.write_bytes(identity.key)
-        self.key.chmod(0o600)
-        return self
-
-
 @pytest.fixture
 def make(tmp_path):
     """Makes `Identities` of (certificate, its issuers…) in a folder of their own."""
@@ -53,7 +40,7 @@ def make(tmp_path):
     def identities(*chains):
         folder = tmp_path / str(len(os.listdir(tmp_path)))
         folder.mkdir()
-        return Identities([Files(folder, str(number)).hold(*chain).settings for number, chain in enumerate(chains)])
+        return Identities([PEMFiles(folder, str(number)).hold(*chain).settings for number, chain in enumerate(chains)])
 
     return identities
 
@@ -321,7 +308,7 @@ def test_what_a_client_offers_reaches_no_log_as_control_characters_or_at_length(
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
 def test_new_identities_are_for_new_sessions_and_old_ones_keep_theirs(tmp_path, root, version):
-    files = Files(tmp_path, "server").hold(make_certificate(root, ["old.example.com"]))
+    files = PEMFiles(tmp_path, "server").hold(make_certificate(root, ["old.example.com"]))
     identities = Identities([files.settings])
     made = Contexts(identities, Parameters(TLSSettings()))
     old = made.for_session()
@@ -339,7 +326,7 @@ def test_new_identities_are_for_new_sessions_and_old_ones_keep_theirs(tmp_path, 
 
 
 def test_many_sessions_over_a_swap_lose_nothing(tmp_path, root):
-    files = Files(tmp_path, "server").hold(make_certificate(root, ["0.example.com"]))
+    files = PEMFiles(tmp_path, "server").hold(make_certificate(root, ["0.example.com"]))
     identities = Identities([files.settings])
     made = Contexts(identities, Parameters(TLSSettings()))
     sessions = []
@@ -354,7 +341,7 @@ def test_many_sessions_over_a_swap_lose_nothing(tmp_path, root):
 
 
 def test_a_broken_new_file_keeps_the_old_certificate(tmp_path, root):
-    files = Files(tmp_path, "server").hold(make_certificate(root, ["old.example.com"]))
+    files = PEMFiles(tmp_path, "server").hold(make_certificate(root, ["old.example.com"]))
     identities = Identities([files.settings])
     made = Contexts(identities, Parameters(TLSSettings()))
     files.chain.write_bytes(b"no certificate")

@@ -8,6 +8,7 @@ from ftpd.schema import ConfigError
 from ftpd.testing.certificates import make_authority, make_certificate
 from ftpd.tls.settings import CertificateSettings
 from ftpd.tls.store import Identities
+from tests.unit.tls.pem_files import PEMFiles
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -15,18 +16,6 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def root():
     return make_authority("Root")
-
-
-class Files:
-    def __init__(self, folder, name="server"):
-        self.chain, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        self.settings = CertificateSettings(chain=str(self.chain), key=str(self.key))
-
-    def hold(self, identity):
-        self.chain.write_bytes(identity.certificate)
-        self.key.touch(0o600)
-        self.key.write_bytes(identity.key)
-        return self
 
 
 def dated(root, since, until):
@@ -38,8 +27,8 @@ def look(identities, **options):
 
 
 def test_one_of_each_kind_is_kept_in_the_order_of_the_settings(tmp_path, root):
-    first = Files(tmp_path, "first").hold(make_certificate(root, kind="rsa"))
-    second = Files(tmp_path, "second").hold(make_certificate(root))
+    first = PEMFiles(tmp_path, "first").hold(make_certificate(root, kind="rsa"))
+    second = PEMFiles(tmp_path, "second").hold(make_certificate(root))
     identities = Identities([first.settings, second.settings])
     assert [identity.key_kind for identity in identities.current] == ["RSA 2048", "ECDSA P-256"]
 
@@ -54,7 +43,7 @@ def test_the_problems_of_all_tables_are_told_by_their_paths(tmp_path):
 
 
 def test_a_renewed_certificate_counts(tmp_path, root):
-    files = Files(tmp_path).hold(make_certificate(root, ["old"]))
+    files = PEMFiles(tmp_path).hold(make_certificate(root, ["old"]))
     identities = Identities([files.settings])
     files.hold(make_certificate(root, ["new"]))
     assert look(identities) == []
@@ -62,7 +51,7 @@ def test_a_renewed_certificate_counts(tmp_path, root):
 
 
 def test_a_chain_whose_key_comes_later_is_not_told(tmp_path, root):
-    files = Files(tmp_path).hold(make_certificate(root, ["old"]))
+    files = PEMFiles(tmp_path).hold(make_certificate(root, ["old"]))
     identities = Identities([files.settings])
     new = make_certificate(root, ["new"])
     files.chain.write_bytes(new.certificate)
@@ -73,7 +62,7 @@ def test_a_chain_whose_key_comes_later_is_not_told(tmp_path, root):
 
 
 def test_a_broken_new_file_keeps_the_old_one_and_is_told_once(tmp_path, root):
-    files = Files(tmp_path).hold(make_certificate(root, ["old"]))
+    files = PEMFiles(tmp_path).hold(make_certificate(root, ["old"]))
     identities = Identities([files.settings])
     files.chain.write_bytes(b"-----BEGIN NONSENSE-----")
     words = f"tls.certificates[0].chain: there is no certificate in {files.chain}"
@@ -82,8 +71,8 @@ def test_a_broken_new_file_keeps_the_old_one_and_is_told_once(tmp_path, root):
 
 
 def test_one_broken_certificate_keeps_the_old_ones_of_all(tmp_path, root):
-    ecdsa = Files(tmp_path, "ecdsa").hold(make_certificate(root, ["old"]))
-    rsa = Files(tmp_path, "rsa").hold(make_certificate(root, ["old"], "rsa"))
+    ecdsa = PEMFiles(tmp_path, "ecdsa").hold(make_certificate(root, ["old"]))
+    rsa = PEMFiles(tmp_path, "rsa").hold(make_certificate(root, ["old"], "rsa"))
     identities = Identities([ecdsa.settings, rsa.settings])
     before = identities.current
     ecdsa.hold(make_certificate(root, ["new"]))
@@ -93,7 +82,7 @@ def test_one_broken_certificate_keeps_the_old_ones_of_all(tmp_path, root):
 
 
 def test_a_new_passphrase_is_read_with_the_new_key(tmp_path, root):
-    files = Files(tmp_path).hold(make_certificate(root, ["old"], passphrase=b"first"))
+    files = PEMFiles(tmp_path).hold(make_certificate(root, ["old"], passphrase=b"first"))
     (tmp_path / "passphrase").write_bytes(b"first\n")
     identities = Identities(
         [CertificateSettings(chain=str(files.chain), key=str(files.key), passphrase_file=str(tmp_path / "passphrase"))]
@@ -106,7 +95,7 @@ def test_a_new_passphrase_is_read_with_the_new_key(tmp_path, root):
 
 
 def test_an_expired_certificate_does_not_take_the_place_of_a_good_one(tmp_path, root):
-    files = Files(tmp_path).hold(dated(root, 2026, 2027))
+    files = PEMFiles(tmp_path).hold(dated(root, 2026, 2027))
     identities = Identities([files.settings], now=lambda: NOW)
     files.hold(dated(root, 2025, 2026))
     words = f"tls.certificates[0].chain: certificate of a ({files.chain}) has expired on 2026-01-01; the present one is good"
@@ -116,7 +105,7 @@ def test_an_expired_certificate_does_not_take_the_place_of_a_good_one(tmp_path, 
 
 def test_a_certificate_of_the_future_waits_for_its_day(tmp_path, root):
     now = [NOW]
-    files = Files(tmp_path).hold(dated(root, 2026, 2028))
+    files = PEMFiles(tmp_path).hold(dated(root, 2026, 2028))
     identities = Identities([files.settings], now=lambda: now[0])
     files.hold(dated(root, 2027, 2029))
     look(identities)
@@ -127,7 +116,7 @@ def test_a_certificate_of_the_future_waits_for_its_day(tmp_path, root):
 
 
 def test_an_expired_certificate_takes_the_place_of_an_expired_one(tmp_path, root):
-    files = Files(tmp_path).hold(dated(root, 2023, 2024))
+    files = PEMFiles(tmp_path).hold(dated(root, 2023, 2024))
     identities = Identities([files.settings], now=lambda: NOW)
     files.hold(dated(root, 2024, 2025))
     assert look(identities) == []
@@ -135,7 +124,7 @@ def test_an_expired_certificate_takes_the_place_of_an_expired_one(tmp_path, root
 
 
 def test_remarks_are_those_of_the_present_ones(tmp_path, root):
-    files = Files(tmp_path).hold(make_certificate(root))
+    files = PEMFiles(tmp_path).hold(make_certificate(root))
     files.key.chmod(0o644)
     assert Identities([files.settings]).remarks == (
         f"the private key in {files.key} is open to everybody on this machine (mode 0644); 0600 is enough",

@@ -63,7 +63,7 @@ def test_a_missing_file_is_named():
 
 
 def test_a_directory_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=f"authorities: cannot read {tmp_path}: Is a directory"):
+    with pytest.raises(ConfigError, match=f"authorities: cannot read {tmp_path}: it is a directory, not a regular file"):
         read_trust(ClientSettings(authorities=str(tmp_path)))
 
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from ftpd.disks import Disk
 from ftpd.spi import Wanted
-from ftpd.testing.pump_contract import Line, crews_of, drive, opened, private_reactor, started
+from ftpd.testing.lines import Line, crews_of, drive, opened, private_reactor, started
 from ftpd.transfer import carried, choose_download
 from ftpd.values import Outcome
 

@@ -264,14 +264,7 @@ def test_costly_conversion_is_done_in_threads(reactor: Reactor, connection: Memo
     class Costly(Doubled):
         is_costly = True
 
-    class Threads(InlineThreads):
-        calls = 0
-
-        def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
-            self.calls += 1
-            return super().run(function, *args, **kwargs)
-
-    threads, file = Threads(), Upload()
+    threads, file = InlineThreads(), Upload()
     done = started(CopyIn(reactor, connection, file, Wanted(conversion=Costly()), threads))  # type: ignore[arg-type]
     connection.feed(b"ab.")
     connection.end()

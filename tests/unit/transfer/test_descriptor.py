@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpd.testing.pump_contract import private_reactor, turn
+from ftpd.testing.lines import private_reactor, turn
 from ftpd.transfer.descriptor import SocketConnection
 
 

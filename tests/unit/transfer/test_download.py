@@ -12,8 +12,8 @@ import pytest
 
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
+from ftpd.testing.lines import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started
 from ftpd.testing.paces import CountedPace
-from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started
 from ftpd.transfer.download import shrunk
 from ftpd.transfer.sendfile import SendFile
 from ftpd.values import Outcome

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import globalLogPublisher
 
-from ftpd.testing.pump_contract import private_reactor
+from ftpd.testing.lines import private_reactor
 from ftpd.transfer import listener as listener_module
 from ftpd.transfer.accept import accepted
 from ftpd.transfer.listener import StreamListener

@@ -19,8 +19,8 @@ from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost, NoSpace
 from ftpd.spi import Wanted
 from ftpd.testing.gate import Gate
+from ftpd.testing.lines import DiskFile, TLSLine, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.testing.paces import CountedPace
-from ftpd.testing.pump_contract import DiskFile, TLSLine, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import carried
 from ftpd.transfer.protected import ReceiveProtected, SendProtected
 from ftpd.transfer.tunnel import Truncated, TunnelBroken

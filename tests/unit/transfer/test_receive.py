@@ -18,7 +18,7 @@ import pytest
 
 from ftpd.errors import IntegrityLost, NoSpace, OverQuota
 from ftpd.spi import Wanted
-from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor, started
+from ftpd.testing.lines import Line, crews_of, drive, opened, pattern, private_reactor, started
 from ftpd.transfer import carried, pipe
 from ftpd.transfer.receive import Receive
 from ftpd.values import Outcome, TransferResult

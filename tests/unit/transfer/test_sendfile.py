@@ -18,7 +18,7 @@ import pytest
 from ftpd.disks import Disk
 from ftpd.errors import IntegrityLost
 from ftpd.spi import Wanted
-from ftpd.testing.pump_contract import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started, turn
+from ftpd.testing.lines import DiskFile, Line, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import sendfile
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.sendfile import SendFile

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from ftpd.errors import IntegrityLost
 from ftpd.testing.fakes import InlineThreads, finish
@@ -105,14 +104,7 @@ def test_costly_conversion_is_called_in_threads() -> None:
     class Costly(Upper):
         is_costly = True
 
-    class Threads(InlineThreads):
-        calls = 0
-
-        def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
-            self.calls += 1
-            return super().run(function, *args, **kwargs)
-
-    threads = Threads()
+    threads = InlineThreads()
     assert drained(converted(pieces_of(File(b"abc"), 0), Costly(), threads)) == b"ABC."  # type: ignore[arg-type]
     assert threads.calls > 3
 
@@ -122,13 +114,6 @@ def test_what_is_left_out_lets_the_reactor_turn() -> None:
         def convert(self, piece: bytes) -> Iterator[bytes | Mark]:
             return iter(())
 
-    class Threads(InlineThreads):
-        calls = 0
-
-        def run(self, function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
-            self.calls += 1
-            return super().run(function, *args, **kwargs)
-
-    threads = Threads()
+    threads = InlineThreads()
     assert drained(converted(pieces_of(Stream(b"abcdefghi"), 0), Silent(), threads)) == b"."  # type: ignore[arg-type]
     assert threads.calls == 3

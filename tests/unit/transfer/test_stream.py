@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 from twisted.internet.protocol import Protocol
 from zope.interface.verify import verifyObject
 
-from ftpd.testing.pump_contract import private_reactor
+from ftpd.testing.lines import private_reactor
 from ftpd.transfer.stream import Stream
 
 HERE = IPv4Address("TCP", "127.0.0.1", 1)

@@ -21,7 +21,7 @@ import pytest
 from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 
-from ftpd.testing.pump_contract import CountingConnection, pattern, private_reactor, tls_context, turn
+from ftpd.testing.lines import CountingConnection, pattern, private_reactor, tls_context, turn
 from ftpd.transfer.descriptor import SocketConnection
 from ftpd.transfer.tls import NotResumed, TLSConnection
 from ftpd.transfer.tunnel import HandshakeFailed, Truncated, Tunnel, TunnelBroken

@@ -11,7 +11,7 @@ import pytest
 from OpenSSL import SSL
 
 from ftpd.testing.certificates import make_certificate
-from ftpd.testing.pump_contract import pattern, tls_context
+from ftpd.testing.lines import pattern, tls_context
 from ftpd.transfer import openssl, tunnel
 from ftpd.transfer.openssl import can_tell_resumption
 from ftpd.transfer.tunnel import HandshakeFailed, Tunnel, TunnelBroken

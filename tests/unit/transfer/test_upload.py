@@ -13,7 +13,7 @@ import pytest
 from ftpd.errors import OverQuota
 from ftpd.spi import Wanted
 from ftpd.testing.gate import Gate
-from ftpd.testing.pump_contract import Line, crews_of, drive, opened, pattern, private_reactor, started, turn
+from ftpd.testing.lines import Line, crews_of, drive, opened, pattern, private_reactor, started, turn
 from ftpd.transfer import carried
 from ftpd.transfer.carried import Ended
 from ftpd.transfer.receive import Receive

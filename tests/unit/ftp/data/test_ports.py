@@ -9,76 +9,28 @@ import errno
 import os
 import resource
 import socket as sockets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.task import Clock
-from twisted.python.failure import Failure
 
 from ftpd.errors import DataConnectionFailed
-from ftpd.events import Events
 from ftpd.ftp.data import active, passive
 from ftpd.ftp.data.faults import DataFaults
 from ftpd.ftp.data.passive import BACKLOG
 from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.testing.login_contract import recorded_log
-from ftpd.testing.pump_contract import private_reactor
+from ftpd.testing.reactors import ClockedReactor, spin, turn
 from ftpd.transfer.accept import accepted
 from ftpd.transfer.descriptor import SocketConnection
-from ftpd.values import Peer
-
-DEADLINE = 30.0
-RANGE = (30_100, 31_100)  # below the kernel's own ports, so that no client of a test takes one
-
-
-class ClockedReactor(EPollReactor):
-    """A reactor whose timers obey `clock`."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.clock = Clock()
-
-    def callLater(self, *args: Any, **kwargs: Any) -> Any:
-        return self.clock.callLater(*args, **kwargs)
-
-    def seconds(self) -> float:
-        return self.clock.seconds()
-
-    def getDelayedCalls(self) -> Any:
-        return self.clock.getDelayedCalls()
-
-    def turn(self, at_most_seconds: float = 0.01) -> None:
-        self.doIteration(at_most_seconds)  # type: ignore[no-untyped-call]
+from tests.unit.ftp.data.loopback import DEADLINE, RANGE, can_listen, one_free_port, peer
 
 
 @pytest.fixture
-def reactor() -> Iterator[ClockedReactor]:
-    with private_reactor(ClockedReactor) as reactor:
-        yield reactor
-
-
-@pytest.fixture
-def tidy(reactor: ClockedReactor) -> Iterator[ExitStack]:
-    """Close at the end, before the reactor is looked at."""
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def told() -> list[Any]:
-    """What the operator is told of connections that do not come into being."""
-    return []
-
-
-@pytest.fixture
-def make(reactor: ClockedReactor, tidy: ExitStack, told: list[Any]) -> Callable[..., DataPortFactory]:
+def make(reactor: ClockedReactor, tidy: ExitStack, faults: DataFaults) -> Callable[..., DataPortFactory]:
     def make(ports: tuple[int, int] = RANGE, source_port: int = 0) -> DataPortFactory:
-        faults = DataFaults(Events([lambda event: told.append(event)]), reactor.seconds)
         return tidy.enter_context(closing(DataPortFactory(reactor, ports, DEADLINE, source_port, faults=faults)))
 
     return make
@@ -103,22 +55,11 @@ def wait(reactor: ClockedReactor, tidy: ExitStack) -> Callable[[Deferred[SocketC
     """Return a function that turns the reactor until a data port has its connection, or raises why not."""
 
     def wait(awaited: Deferred[SocketConnection]) -> SocketConnection:
-        results: list[Any] = []
-        awaited.addBoth(results.append)
-        end = time.monotonic() + 20
-        while not results:
-            assert time.monotonic() < end, "neither a connection nor a failure"
-            reactor.turn()
-        if isinstance(results[0], Failure):
-            results[0].raiseException()
-        tidy.callback(results[0].close)
-        return results[0]  # type: ignore[no-any-return]
+        connection = spin(reactor, awaited)
+        tidy.callback(connection.close)
+        return connection
 
     return wait
-
-
-def peer(address: str = "127.0.0.1", local: str = "127.0.0.1") -> Peer:
-    return Peer(address, 1000, local, 21)
 
 
 def is_same(connection: SocketConnection, client: sockets.socket) -> bool:
@@ -131,21 +72,6 @@ def is_cut(client: sockets.socket) -> bool:
         return client.recv(1) == b""
     except ConnectionResetError:
         return True
-
-
-def one_free_port() -> int:
-    return next(number for number in range(RANGE[0], RANGE[1]) if can_listen(number))
-
-
-def can_listen(number: int, address: str = "127.0.0.1") -> bool:
-    with sockets.socket() as socket:
-        socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-        try:
-            socket.bind((address, number))
-            socket.listen()
-        except OSError:
-            return False
-    return True
 
 
 # Passive: before and after.
@@ -223,7 +149,7 @@ def test_stranger_after_the_transfer_command_is_turned_away(reactor: ClockedReac
     port = make().listen(peer("127.0.0.2"))
     opened = port.open()
     stranger = connect(port, "127.0.0.3")
-    reactor.turn()
+    turn(reactor)
     assert is_cut(stranger)
     assert not opened.called
     client = connect(port, "127.0.0.2")
@@ -548,7 +474,7 @@ def test_no_descriptor_at_accept_does_not_keep_the_reactor_busy(
     with recorded_log() as lines:
         opened = port.open()
         for _ in range(10):
-            reactor.turn()
+            turn(reactor)
         assert len(calls) == 2
         reactor.clock.advance(1)
         assert is_same(wait(opened), client)
@@ -732,7 +658,7 @@ def test_active_that_gets_no_answer_fails_at_the_deadline(
 ) -> None:
     opened = make().target(peer(), *deaf_port).open()
     for _ in range(3):
-        reactor.turn()
+        turn(reactor)
     reactor.clock.advance(DEADLINE)
     with pytest.raises(DataConnectionFailed, match="within 30 seconds"):
         wait(opened)
@@ -743,7 +669,7 @@ def test_cancelling_an_active_connect_closes_its_socket(
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))
     opened = make().target(peer(), *deaf_port).open()
-    reactor.turn()
+    turn(reactor)
     opened.cancel()
     with pytest.raises(CancelledError):
         wait(opened)

@@ -15,7 +15,7 @@ from ftpd.ftp.data.protected import ProtectedPort
 from ftpd.ftp.deadlines import Deadlines
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings
 from ftpd.testing.certificates import make_certificate
-from ftpd.testing.pump_contract import Line, private_reactor, turn
+from ftpd.testing.lines import Line, private_reactor, turn
 from ftpd.testing.tls_client import MemoryContexts, TLSClient
 from ftpd.tls.client_names import describe
 from ftpd.transfer.tunnel import Tunnel

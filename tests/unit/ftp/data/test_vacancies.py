@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket as sockets
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -11,37 +10,18 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import DataConnectionFailed, NoFreePort
-from ftpd.events import Events
 from ftpd.ftp.data.faults import DataFaults
 from ftpd.ftp.data.passive import PassivePort
 from ftpd.ftp.data.ports import DataPortFactory
 from ftpd.spi import PatientDataPorts
-from ftpd.testing.pump_contract import private_reactor
-from tests.unit.ftp.data.test_ports import DEADLINE, ClockedReactor, one_free_port, peer
+from ftpd.testing.reactors import ClockedReactor
+from tests.unit.ftp.data.loopback import DEADLINE, one_free_port, peer
 
 
 @pytest.fixture
-def reactor() -> Iterator[ClockedReactor]:
-    with private_reactor(ClockedReactor) as reactor:
-        yield reactor
-
-
-@pytest.fixture
-def tidy(reactor: ClockedReactor) -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def told() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def ports(reactor: ClockedReactor, tidy: ExitStack, told: list[Any]) -> DataPortFactory:
+def ports(reactor: ClockedReactor, tidy: ExitStack, faults: DataFaults) -> DataPortFactory:
     """A range of one port."""
     number = one_free_port()
-    faults = DataFaults(Events([lambda event: told.append(event)]), reactor.seconds)
     return tidy.enter_context(closing(DataPortFactory(reactor, (number, number), DEADLINE, faults=faults)))
 
 

@@ -17,30 +17,13 @@ from ftpd.ftp.states import Stop
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import Seconds, Size
 from ftpd.testing.dialogue import Dialogue
-from ftpd.testing.fakes import ThreadedClock, finish
+from ftpd.testing.fakes import finish
 from ftpd.testing.server import Server
 from ftpd.values import Account, Permission, Rule
-from tests.unit.ftp.asker import CONTENT, SHA_256, Asker, Reads
+from tests.unit.ftp.hashes.asker import CONTENT, SHA_256, Asker
 
 MIB = 1024 * 1024
 LONG_AGO = 1_000_000_000
-
-
-@pytest.fixture
-def clock():
-    return ThreadedClock()
-
-
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(CONTENT)
-    return path
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    return Reads(monkeypatch)
 
 
 @pytest.fixture

@@ -17,27 +17,10 @@ from ftpd.ftp.hashes.reading import Allowance
 from ftpd.ftp.settings import HashSettings
 from ftpd.schema import Seconds, Size
 from ftpd.testing.fakes import ThreadedClock
-from tests.unit.ftp.asker import CONTENT, SHA_256, Asker, OpenFile, Reads, Streamed, without_descriptor
+from tests.unit.ftp.hashes.asker import CONTENT, SHA_256, Asker, OpenFile, Streamed, without_descriptor
 
 MIB = 1024 * 1024
 LONG_AGO = 1_000_000_000
-
-
-@pytest.fixture
-def clock():
-    return ThreadedClock()
-
-
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(CONTENT)
-    return path
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    return Reads(monkeypatch)
 
 
 @pytest.mark.parametrize("kind", [OpenFile, without_descriptor, Streamed])

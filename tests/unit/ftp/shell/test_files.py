@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ftpd.errors import NoSpace, NotFound, Unavailable, Unsupported
 from ftpd.ftp.shell.files import ShellReader, ShellWriter
 from ftpd.paths import VirtualPath
-from ftpd.testing.fakes import finish
+from ftpd.testing.fakes import begin, finish
 from ftpd.values import FileInfo, FileKind
 
 PATH = VirtualPath.parse("/f")
@@ -62,11 +62,6 @@ class FileOf:
 
 def reader(file, size=0):
     return ShellReader(PATH, FileInfo("f", FileKind.FILE, size=size), file)
-
-
-def begin(coroutine):
-    """Run *coroutine* until it waits; its result comes with the Deferred."""
-    return Deferred.fromCoroutine(coroutine)
 
 
 async def everything(source):

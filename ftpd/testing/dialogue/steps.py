@@ -1,21 +1,16 @@
-"""Dialogue: one FTP session against the real server parts, in memory, that reads like the transcripts of an RFC.
+"""Dialogue: the steps of a client, and what it expects of each.
 
-    Dialogue(login="ann", files={"/a": b"hello"}).says("RETR a").hears(150).data(b"hello").hears(226)
-
-Apart from the tests because extensions and embedders test their verbs and stores with it too.  Factory, channel, commands, guard and
-realm are the real ones; transport, data ports and clock are not, so nothing ever waits.
+Apart from the transport below them and from the transcript that they are written into.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.error import ConnectionLost as ConnectionCut
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from ftpd.events import Event
@@ -25,6 +20,8 @@ from ftpd.ftp.session import Session
 from ftpd.ftp.wire.replies import Reply
 from ftpd.paths import decode_name
 from ftpd.testing.dataports import MemoryConnection, MemoryDataPort
+from ftpd.testing.dialogue.transcript import Transcript, shown
+from ftpd.testing.dialogue.transport import ClientEnd
 from ftpd.testing.server import PASSWORD, Server
 
 if TYPE_CHECKING:
@@ -33,10 +30,6 @@ if TYPE_CHECKING:
     from ftpd.testing.tls_client import TLSClient
 
 __all__ = ["Dialogue"]
-
-_PRODUCER_LIMIT: Final = 64 * 1024  # bytes unread before a transport asks for a pause, as Twisted's does
-_TELNET_ANSWERS: Final = re.compile(rb"\A(?:\xff[\xfc\xfe].)+", re.DOTALL)  # WONT and DONT, before the reply that they come with
-_FIRST_LINE: Final = re.compile(r"([1-6][0-9]{2})([ -])(.*)", re.DOTALL)
 
 
 class Dialogue:
@@ -63,17 +56,13 @@ class Dialogue:
         **arguments: Any,
     ) -> None:
         self.server = server if server is not None else Server(**arguments)
-        self.heard: list[Reply] = []
         self.last = Reply(0)
-        self._expected: list[str] = []
-        self._transcript: list[str] = []
-        self._next = 0
+        self._transcript = Transcript()
+        self._next = 0  # of the replies heard, the first that no step has expected
         self._unsent = bytearray()
-        self._unparsed = b""
-        self._begun: Reply | None = None
         self._is_over = False
         self.tls: TLSClient | None = None
-        self.transport = _Transport(_address(local_address, 21), _address(address, 40000))
+        self.transport = ClientEnd(_address(local_address, 21), _address(address, 40000))
         self.channel: ControlChannel = self.server.factory.buildProtocol(None)
         self.transport.hear = self._hear
         self.channel.makeConnection(self.transport)  # type: ignore[no-untyped-call]
@@ -88,12 +77,12 @@ class Dialogue:
         """Send *line* and its end.  *connects*: the data connection is made at once; *reads*: what it brings is read at once."""
         raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
         self._prepare_data(raw, connects, reads)
-        self._note(f"C: {decode_name(raw)}")
+        self._transcript.note(f"C: {decode_name(raw)}")
         return self._send(raw + b"\r\n")
 
     def raw(self, data: bytes) -> Self:
         """Send *data* as it is, in one piece: several commands, parts of one, or anything."""
-        self._note(f"C: {data!r}")
+        self._transcript.note(f"C: {data!r}")
         return self._send(data)
 
     def shakes_hands(self, name: str = "", *, context: SSL.Context | None = None) -> Self:
@@ -103,19 +92,19 @@ class Dialogue:
         """
         from ftpd.testing.tls_client import TLSClient  # with OpenSSL: not for dialogues in clear
 
-        self._note(f"C: (TLS handshake{f' for {name}' if name else ''})")
+        self._transcript.note(f"C: (TLS handshake{f' for {name}' if name else ''})")
         self.tls = TLSClient(name, context=context)
         return self._send_wire(self.tls.outgoing())
 
     def injected(self, data: bytes) -> Self:
         """Put *data* on the wire past TLS, as somebody does who sits in between."""
-        self._note(f"C: (injected) {data!r}")
+        self._transcript.note(f"C: (injected) {data!r}")
         return self._send_wire(data)
 
     def says_end(self) -> Self:
         """Say close_notify: what the client says from now on is in clear (CCC)."""
         assert self.tls is not None, "there is no TLS"
-        self._note("C: (close_notify)")
+        self._transcript.note("C: (close_notify)")
         self._send_wire(self.tls.say_end())
         assert self.tls.has_heard_end, "close_notify is not answered"
         self.tls = None
@@ -123,31 +112,31 @@ class Dialogue:
 
     def sends(self, data: bytes) -> Self:
         """Send *data* over the data connection."""
-        self._note(f"C: ({len(data)} bytes of data)")
+        self._transcript.note(f"C: ({len(data)} bytes of data)")
         self.connection.feed(data)
         return self._settle()
 
     def ends(self) -> Self:
         """Close the data connection as one does at the end of an upload."""
-        self._note("C: (end of data)")
+        self._transcript.note("C: (end of data)")
         self.connection.end()
         return self._settle()
 
     def resets(self) -> Self:
         """Break the data connection."""
-        self._note("C: (reset of the data connection)")
+        self._transcript.note("C: (reset of the data connection)")
         self.connection.reset()
         return self._settle()
 
     def connects(self) -> Self:
         """Make the data connection announced last."""
-        self._note("C: (data connection)")
+        self._transcript.note("C: (data connection)")
         self.port.connect()
         return self._settle()
 
     def refuses_data(self, words: str = "No data connection in time") -> Self:
         """Let the data connection announced last never come to be."""
-        self._note("C: (no data connection)")
+        self._transcript.note("C: (no data connection)")
         self.port.expire(words)
         return self._settle()
 
@@ -172,13 +161,13 @@ class Dialogue:
 
     def hangs_up(self) -> Self:
         """Drop the control connection."""
-        self._note("C: (control connection closed)")
+        self._transcript.note("C: (control connection closed)")
         self._lose(ConnectionCut())
         return self._settle()
 
     def waits(self, seconds: float) -> Self:
         """Let time pass, second by second."""
-        self._note(f"   ({seconds:g} s)")
+        self._transcript.note(f"   ({seconds:g} s)")
         whole, rest = divmod(seconds, 1)
         for step in (*[1.0] * int(whole), rest):
             self.server.clock.advance(step)
@@ -190,48 +179,48 @@ class Dialogue:
     def hears(self, code: int, text: str | None = None, lines: Iterable[str] | None = None) -> Self:
         """Expect the next reply: its code, and where given its text (the first line's) and the *lines* between first and last."""
         wanted = f"{code}" if text is None else f"{code} {text}"
-        self._expected.append(f"S: {wanted}")
+        self._transcript.expect(f"S: {wanted}")
         if self._next >= len(self.heard):
-            raise self._mismatch(f"{wanted} was expected, and nothing more came")
+            raise self._transcript.mismatch(f"{wanted} was expected, and nothing more came")
         self.last = self.heard[self._next]
         self._next += 1
         if self.last.code != code or (text is not None and self.last.text != text):
-            raise self._mismatch(f"{wanted} was expected, {_shown(self.last)} came")
+            raise self._transcript.mismatch(f"{wanted} was expected, {shown(self.last)} came")
         if lines is not None and self.last.lines != tuple(lines):
-            raise self._mismatch(f"the lines {tuple(lines)!r} were expected, {self.last.lines!r} came")
+            raise self._transcript.mismatch(f"the lines {tuple(lines)!r} were expected, {self.last.lines!r} came")
         return self
 
     def hears_nothing(self) -> Self:
         """Expect no further reply for now."""
         if self._next < len(self.heard):
-            raise self._mismatch(f"silence was expected, {_shown(self.heard[self._next])} came")
+            raise self._transcript.mismatch(f"silence was expected, {shown(self.heard[self._next])} came")
         return self
 
     def data(self, expected: bytes) -> Self:
         """Expect all that the last data connection has brought so far to be *expected*."""
-        self._expected.append(f"S: ({len(expected)} bytes of data)")
+        self._transcript.expect(f"S: ({len(expected)} bytes of data)")
         if self.connection.received != expected:
-            raise self._mismatch(f"the data {expected[:500]!r} was expected, {self.connection.received[:500]!r} came")
+            raise self._transcript.mismatch(f"the data {expected[:500]!r} was expected, {self.connection.received[:500]!r} came")
         return self
 
     def stored(self, name: str, expected: bytes | None) -> Self:
         """Expect *expected* to be published under *name*; None: nothing."""
         content = self.server.file(name)
         if content != expected:
-            raise self._mismatch(f"{expected!r} was expected in {name}, {content!r} is there")
+            raise self._transcript.mismatch(f"{expected!r} was expected in {name}, {content!r} is there")
         return self
 
     def is_closed(self) -> Self:
         """Expect that the server has closed the connection, and that nothing was said that the transcript has not."""
         self.hears_nothing()
         if not self._is_over:
-            raise self._mismatch("the end of the connection was expected, and it is open")
+            raise self._transcript.mismatch("the end of the connection was expected, and it is open")
         return self
 
     def is_open(self) -> Self:
         """Expect that the connection still stands."""
         if self._is_over:
-            raise self._mismatch("the connection is closed")
+            raise self._transcript.mismatch("the connection is closed")
         return self
 
     # What a test may look at.
@@ -257,6 +246,11 @@ class Dialogue:
         return connection
 
     @property
+    def heard(self) -> list[Reply]:
+        """All replies so far, those of a silent login left out."""
+        return self._transcript.replies
+
+    @property
     def codes(self) -> list[int]:
         """The codes of all replies so far, those of a silent login left out."""
         return [reply.code for reply in self.heard]
@@ -270,9 +264,9 @@ class Dialogue:
     def _log_in(self, login: str, is_ascii: bool) -> None:
         self.hears(220).says(f"USER {login}").hears(331).says(f"PASS {PASSWORD}").hears(230)
         self.says("TYPE A" if is_ascii else "TYPE I").hears(200)
-        for record in (self.heard, self._expected, self._transcript, self.transport.writes):
-            cast("list[Any]", record).clear()
+        self._transcript = Transcript()
         self._next = 0
+        self.transport.writes.clear()
 
     def _prepare_data(self, raw: bytes, connects: bool, reads: bool) -> None:
         row = self.server.factory.commands.get(raw.partition(b" ")[0].upper())
@@ -314,72 +308,12 @@ class Dialogue:
             self.channel.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
 
     def _hear(self, data: bytes) -> None:
-        """Cut what the server wrote into replies; behind its close_notify it is in clear again."""
+        """Read what the server wrote; behind its close_notify it is in clear again."""
         if self.tls is not None and not self.tls.has_heard_end:
             data = self.tls.feed(data)
             self._unsent += self.tls.outgoing()
-        *lines, self._unparsed = (self._unparsed + data).split(b"\r\n")
-        for line in lines:
-            self._hear_line(_TELNET_ANSWERS.sub(b"", line).decode("utf-8", "surrogateescape"))
-
-    def _hear_line(self, line: str) -> None:
-        self._transcript.append(f"S: {line}")
-        begun, match = self._begun, _FIRST_LINE.fullmatch(line)
-        if begun is None:
-            if match is None:
-                raise self._mismatch(f"{line!r} is no reply")
-            reply = Reply(int(match[1]), match[3])
-            if match[2] == "-":
-                self._begun = reply
-            else:
-                self.heard.append(reply)
-        elif line.startswith(f"{begun.code} "):
-            self.heard.append(begun._replace(last=line[4:]))
-            self._begun = None
-        else:
-            self._begun = begun._replace(lines=(*begun.lines, line))
-
-    def _note(self, what: str) -> None:
-        self._expected.append(what)
-        self._transcript.append(what)
-
-    def _mismatch(self, what: str) -> AssertionError:
-        return AssertionError("\n".join([what, "", "expected:", *self._expected, "", "heard:", *self._transcript]))
-
-
-class _Transport(StringTransport):
-    """The client's end of the control connection: `writes` has each piece the server wrote, `hear` is told what the client reads."""
-
-    def __init__(self, here: IPv4Address | IPv6Address, there: IPv4Address | IPv6Address) -> None:
-        super().__init__(here, there, lenient=True)  # type: ignore[no-untyped-call]
-        self.writes: list[bytes] = []
-        self.unread = bytearray()
-        self.is_read = True
-        self.hear: Callable[[bytes], None] = lambda _: None
-
-    def write(self, data: bytes) -> None:
-        assert isinstance(data, bytes), "a transport takes bytes"
-        self.writes.append(data)
-        if self.is_read:
-            self.hear(data)
-            return
-        self.unread += data
-        if len(self.unread) > _PRODUCER_LIMIT and self.producer is not None:
-            self.producer.pauseProducing()
-
-    def read_all(self) -> None:
-        """Read what waits; the server may go on writing."""
-        self.is_read = True
-        data = bytes(self.unread)
-        self.unread.clear()
-        self.hear(data)
-        if self.producer is not None:
-            self.producer.resumeProducing()
+        self._transcript.hear(data)
 
 
 def _address(host: str, port: int) -> IPv4Address | IPv6Address:
     return IPv6Address("TCP", host, port) if ":" in host else IPv4Address("TCP", host, port)
-
-
-def _shown(reply: Reply) -> str:
-    return f"{reply.code}{'-' if reply.lines else ' '}{reply.text}"
