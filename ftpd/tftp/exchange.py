@@ -51,6 +51,8 @@ class Home(Protocol):
         """Whether anybody hears of events of *kind*: others need not be made."""
 
     def publish(self, event: Event) -> None: ...
+    def turn_away(self, peer: Peer, reason: str) -> None:
+        """Say nothing to a client for whom there is no room, who will ask again."""
 
 
 class Visitor:

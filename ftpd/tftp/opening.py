@@ -5,6 +5,7 @@ Apart from the server, which counts and dispatches: here is what a request means
 
 from __future__ import annotations
 
+import errno
 import inspect
 from contextlib import suppress
 from functools import lru_cache
@@ -59,6 +60,10 @@ _REMEMBERED: Final = (
 _FEW_BLOCKS: Final = 16  # of a download that shares a port: beyond that a connected socket, where each packet costs less, pays
 
 
+class _NoPort(Exception):
+    """All ports of the range are in use: the client shall ask again, and an error would be the end for it."""
+
+
 class Opening:
     """Opens what clients of one listener ask for; *home* is told of it."""
 
@@ -100,6 +105,9 @@ class Opening:
             return await self._download(visitor, found.name, path, route), b""
         except CancelledError:
             raise
+        except _NoPort:
+            self._home.turn_away(visitor.peer, "No port is free to answer from")
+            return None, b""
         except Exception as refusal:
             return None, self._refuse(visitor, refusal)
 
@@ -131,6 +139,8 @@ class Opening:
             shared = self._ports.line(arrival[0], source) if is_short else None
             return shared or ConnectedLine(self._home.reactor, arrival[0], source, self._listen.ports)
         except OSError as failure:
+            if failure.errno == errno.EADDRINUSE:
+                raise _NoPort from failure
             raise from_oserror(failure) from failure
 
     # Reading.

@@ -237,7 +237,7 @@ class TFTPServer:
                 self._limits.refuse_banned_peer(peer)
             visit = self._visits.open(peer)
         except TooManySessions as refusal:
-            self._turn_away(peer, str(refusal))
+            self.turn_away(peer, str(refusal))
             return
         try:
             request = parse_request(datagram)
@@ -291,7 +291,7 @@ class TFTPServer:
         if self._port is not None and datagram:
             self._port.send(datagram, source, arrival[1])
 
-    def _turn_away(self, peer: Peer, reason: str) -> None:
+    def turn_away(self, peer: Peer, reason: str) -> None:
         """Say nothing to the client, who will ask again, and little to the log: there may be a flood."""
         self._turned_away += 1
         now = self.reactor.seconds()

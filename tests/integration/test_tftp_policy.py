@@ -281,6 +281,20 @@ def test_answers_come_from_the_ports_that_are_set(serve_tftp: ServeTftp, connect
     assert sorted(wire.peer[1] for wire in wires if wire.peer) == [first, first + 1, first + 2]
 
 
+def test_a_client_for_whom_no_port_is_free_hears_nothing_until_one_is(serve_tftp: ServeTftp, connect: Connect) -> None:
+    only = free_port()
+    server = listening(serve_tftp, {"ports": [only, only]})
+    (server.files / "long").write_bytes(bytes(20_000))
+    first, second = connect(server.place), connect(server.place)
+    first.ask_read("long")
+    second.send(request(RRQ, "long"))
+    server.wait_for("turned away: No port is free to answer from")
+    assert second.waiting() == []
+    first.send(error(0, "enough"))
+    server.wait_for("gave up")
+    assert second.fetch("long") == bytes(20_000)
+
+
 def test_one_port_is_enough_for_short_files_and_then_for_a_long_one(serve_tftp: ServeTftp, connect: Connect) -> None:
     only = free_port()
     server = listening(serve_tftp, {"ports": [only, only]})
