@@ -76,7 +76,7 @@ def test_window_that_is_wanted_again_is_the_same(window, steps):
 
 @pytest.mark.parametrize(
     ("block_size", "window", "per_chunk"),
-    [(512, 1, 31), (8, 1, 1024), (1428, 1, 11), (1428, 64, 128), (1428, 16, 32), (512, 64, 128), (65464, 1, 4), (65464, 64, 4)],
+    [(512, 1, 31), (8, 1, 1024), (1428, 1, 11), (1428, 64, 128), (1428, 16, 32), (512, 64, 128), (65464, 1, 8), (65464, 64, 8)],
 )
 def test_chunk_is_a_number_of_windows_where_it_can_be(block_size, window, per_chunk):
     assert Geometry(block_size, window, 0).per_chunk == per_chunk
