@@ -158,10 +158,18 @@ class Database:
         return connection
 
     def _make_file(self) -> None:
-        """Make an empty file where there is none."""
-        if not os.path.exists(self._path):
-            self._remove_log()  # of one that was there before
-            _create(self._path, self._mode)
+        """Make an empty file where there is none, and in the place of one that somebody has emptied.
+
+        That one cannot be furnished again: SQLite wants it for itself then, and others of us that have it open, and remember what stood in it,
+        keep it from that for as long as they have nothing to do.
+        """
+        with suppress(FileNotFoundError):
+            if os.stat(self._path).st_size > 0:
+                return
+            os.unlink(self._path)
+            self._tell(f"the shared state {self._path} cannot be used: it is empty; a new one is made")
+        self._remove_log()  # of one that was there before
+        _create(self._path, self._mode)
 
     def _is_to_go(self, error: BaseException) -> bool:
         if isinstance(error, _Foreign):

@@ -250,12 +250,26 @@ class TestDamage:
             f"the shared state {path} cannot be used: file is not a database; it is now {path}.set-aside, and a new one is made"
         ]
 
-    def test_an_empty_file_is_furnished(self, make, path, told):
+    def test_an_empty_file_is_made_anew(self, make, path, told):
         with open(path, "wb"):
             pass
         database = make()
         enter(database)
-        assert (keys(database), told) == (["one"], [])
+        assert keys(database) == ["one"]
+        assert told == [f"the shared state {path} cannot be used: it is empty; a new one is made"]
+
+    @pytest.mark.usefixtures("looks_always")
+    def test_a_file_that_is_emptied_while_others_have_it_open_is_made_anew_within_the_call(self, make, path, told):
+        first, second, idle = make(), make(), make()
+        for database in (first, second, idle):
+            enter(database)
+        for end in ("", "-wal"):
+            os.truncate(path + end, 0)
+        first._close()  # as an error of what was tried at once does
+        enter(first, "first's")
+        enter(second, "second's")
+        assert keys(first) == keys(second) == keys(idle) == ["first's", "second's"]
+        assert told[0] == f"the shared state {path} cannot be used: it is empty; a new one is made"
 
     def test_a_file_that_is_damaged_under_way_is_set_aside_within_the_call(self, make, path, told):
         database = make()
