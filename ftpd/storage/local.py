@@ -34,6 +34,7 @@ from ftpd.spi import RemovalRules, StoreThreads
 from ftpd.storage import creation, staging
 from ftpd.storage.describe import Describe, OwnerNames, describer
 from ftpd.storage.familiar import Familiar
+from ftpd.storage.joint import Joint
 from ftpd.storage.lane import Descriptor, SlowLane, in_thread
 from ftpd.storage.local_directory import LocalDirectory, open_directory
 from ftpd.storage.local_file import LocalFile, open_regular
@@ -121,6 +122,8 @@ class LocalStore:
         self._top: Root | None = None
         self._homes: dict[tuple[int, int], _Home] = {}
         self._root_home: _Home | None = None
+        self._opening_top = Joint(self._open_for_all)
+        self._opening_root_home = Joint(self._open_root_home)
         self._is_closed = False
 
     async def open(self, account: Account) -> LocalFilesystem:
@@ -158,14 +161,17 @@ class LocalStore:
         """Open the root at the first login: with its disk gone, the server starts all the same and says so to each login."""
         if self._is_closed:
             raise Busy(None, "The server is stopping")
-        if self._top is None:
-            with errors_about(ROOT):
-                number, disk = await self._start_lane.blocking(self._open_top, discard=_close_first)
-            if self._top is None:
-                self._top = self._root(Descriptor(number, self._start_lane.dispose), disk, "root")
-            else:
-                os.close(number)  # two logins came at once
-        return self._top
+        return self._top or await self._opening_top.result()
+
+    async def _open_for_all(self) -> Root:
+        with errors_about(ROOT):
+            number, disk = await self._start_lane.blocking(self._open_top, discard=_close_first)
+        top = self._root(Descriptor(number, self._start_lane.dispose), disk, "root")
+        if self._is_closed:
+            top.descriptor.close()
+            raise Busy(None, "The server is stopping")
+        self._top = top
+        return top
 
     def _open_top(self) -> tuple[int, Disk | None]:
         number = os.open(self._settings.root, _DIRECTORY | os.O_CLOEXEC)
@@ -196,14 +202,18 @@ class LocalStore:
 
     async def _opened_home(self, top: Root, path: VirtualPath) -> _Home:
         """Open a home; the root's, which most accounts have, is kept by the store as if by a session (tests/bench: login)."""
-        if path.is_root and self._root_home is not None:
-            self._root_home.sessions += 1
-            return self._root_home
-        number, key, disk = await top.open(path, _close_first, self._open_home, path)
-        home = self._shared(number, key, disk)
-        if path.is_root and self._root_home is None and not self._is_closed:
-            home.sessions += 1
-            self._root_home = home
+        if not path.is_root:
+            return self._shared(*await top.open(path, _close_first, self._open_home, path))
+        home = self._root_home or await self._opening_root_home.result()
+        home.sessions += 1
+        return home
+
+    async def _open_root_home(self) -> _Home:
+        home = self._shared(*await (await self._opened_top()).open(ROOT, _close_first, self._open_home, ROOT))
+        if self._is_closed:
+            self._leave(home)
+            raise Busy(None, "The server is stopping")
+        self._root_home = home
         return home
 
     def _shared(self, number: int, key: tuple[int, int], disk: Disk | None) -> _Home:

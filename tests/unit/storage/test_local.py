@@ -36,7 +36,7 @@ from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import ConfigError, FileMode, FilePath, Seconds
 from ftpd.storage import creation, kernel, local_upload, staging
 from ftpd.storage.local import LOCAL, LocalFilesystem, LocalSettings, LocalStore
-from ftpd.testing.fakes import InlineThreads, finish
+from ftpd.testing.fakes import HeldThreads, InlineThreads, begin, finish, result_of
 from ftpd.values import Ability, Account, Attributes, FileKind, WriteMode
 
 T = TypeVar("T")
@@ -1038,3 +1038,19 @@ def test_a_slow_disk_offers_no_descriptor(top: Path) -> None:
 def test_the_kind_demands_a_root() -> None:
     with pytest.raises(ConfigError, match="root: not set"):
         LOCAL.make(LocalSettings(root=FilePath("")), InlineThreads())
+
+
+def test_first_logins_that_come_together_open_the_root_once(tmp_path: Path) -> None:
+    class Held(HeldThreads):
+        clock = Clock()
+
+        def separate(self, name: str) -> Held:
+            return self
+
+    threads = Held()
+    store = LocalStore(LocalSettings(root=FilePath(str(tmp_path)), durable="none"), threads)
+    logins = [begin(store.open(Account(f"ann{number}"))) for number in range(50)]
+    assert len(threads.calls) == 1
+    threads.finish()
+    assert len({id(result_of(login)) for login in logins}) == 50
+    assert not threads.calls
