@@ -161,13 +161,12 @@ def _transfer(event: TransferEnded) -> Fields:
 
 
 def _datagrams(event: DatagramTransferEnded) -> Fields:
-    return {
-        **_transfer(event),
-        "blocks": event.blocks,
-        "retransmissions": event.retransmissions,
-        "options": event.options,
-        "granted": f", {event.options}" if event.options else "",  # for the text: most clients ask for none
-    }
+    fields = _transfer(event)
+    fields["blocks"] = event.blocks
+    fields["retransmissions"] = event.retransmissions
+    fields["options"] = event.options
+    fields["granted"] = f", {event.options}" if event.options else ""  # for the text: most clients ask for none
+    return fields
 
 
 def _refusal(event: RequestRefused) -> Fields:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import syslog
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import FileIO
+from operator import itemgetter
+from string import Formatter
 from typing import Any, TextIO
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
@@ -27,6 +30,7 @@ __all__ = ["LogFile", "Target", "json_line", "make_target", "text_line"]
 _WEIGHTS = {level: weight for weight, level in enumerate(LogLevel.iterconstants())}  # debug first
 # Not blocking, for a FIFO that nobody reads: that is ENXIO then, and not a wait.
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_PLAIN = re.compile(r"|\.[0-9]f")  # what our own forms say of how a field is written
 _FACILITY = 11 << 3  # ftp in RFC 5424 6.2.1; `syslog.LOG_FTP` comes with Python 3.13
 _PRIORITIES = {
     "debug": syslog.LOG_DEBUG,
@@ -156,10 +160,29 @@ def _message(event: LogEvent) -> str:
     form = event.get("log_format")
     if isinstance(form, str):
         try:
-            return form.format_map(event).strip()
+            template, fields = _template(form)
+            return (form.format_map(event) if fields is None else template % fields(event)).strip()
         except Exception:  # a call, or something that cannot be formatted, about which formatEvent has words
             return formatEvent(event).strip()
     return formatEvent(event).strip()
+
+
+@lru_cache(maxsize=256)
+def _template(form: str) -> tuple[str, Callable[[LogEvent], tuple[Any, ...]] | None]:
+    """Return *form* as a template for `%`, which fills it in twice as fast (tests/bench: tftp-tiny), and what takes its fields out of an event.
+
+    None in their place: it has parts that `%` does not know, or not two fields.
+    """
+    template, names = "", []
+    for literal, name, written, conversion in Formatter().parse(form):
+        template += literal.replace("%", "%%")
+        if name is None:
+            continue
+        if not name.isidentifier() or conversion or not _PLAIN.fullmatch(written or ""):
+            return form, None
+        template += f"%{written or 's'}"
+        names.append(name)
+    return template, itemgetter(*names) if len(names) > 1 else None
 
 
 def _traceback(event: LogEvent) -> list[str]:

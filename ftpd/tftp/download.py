@@ -48,6 +48,8 @@ class Frames(Protocol):
 class Download(Exchange):
     """Send *file*, cut into *frames*, as *terms* have it, by the pace of *timer*, its window machine."""
 
+    __slots__ = ("_credit", "_frames", "_is_fetching", "_later", "_oack", "_owed", "_stride")
+
     direction = "download"
     timer: Sender | Seat
 

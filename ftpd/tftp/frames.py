@@ -203,14 +203,11 @@ class FileFrames:
         Raises `FileTransferError`.
         """
         place = first - self._first
+        blocks = self._blocks
+        if count == 1 and 0 <= place < len(blocks):  # lock-step; who shares a chunk shares these (tests/bench: tftp-storm)
+            return blocks[place]
         if not 0 <= place < self._per:
-            if not self._turn_to(first):
-                return None
-            place = first - self._first
-        if count == 1 and place < len(
-            self._blocks
-        ):  # in lock-step: those who share a chunk share these too (tests/bench: tftp-storm)
-            return self._blocks[place]
+            return self.frames(first, count) if self._turn_to(first) else None
         start = place * self._stride
         return self._view[start : start + count * self._stride]
 

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
 from ftpd.spi import Reactor
+from ftpd.tftp.crowd import crowd_of
 from ftpd.tftp.endpoint import IS_LINUX, Address, SocketOption, connected_endpoint, family_of, mtu_block
 from ftpd.tftp.path import PathProbe
 from ftpd.tftp.port import Ancillary, RequestPort
@@ -65,6 +66,9 @@ class Line(Protocol):
     def tell(self, listener: Listener) -> None:
         """Tell *listener* what comes, from now on."""
 
+    def read(self) -> None:
+        """Tell the listener now what has come."""
+
     def await_room(self) -> None: ...
     def cut_at(self, size: int, receives: int) -> None:
         """Datagrams have *size* bytes from now on, and those that come *receives* at most."""
@@ -77,8 +81,23 @@ class ConnectedLine:
     """A socket of its own, connected: the kernel keeps everybody else's datagrams away from it.
 
     It leaves from *local*, the address that the client has asked, and a port of *ports* (0-0: any); *options* are set before it is bound.
-    Raises `OSError` where there is no port.
+    Raises `OSError` where there is no port.  Slots, and few objects of its own: for each of 2,000 they have to come back into the processor's
+    cache for each block (tests/bench: tftp-storm).
     """
+
+    __slots__ = (
+        "_descriptor",
+        "_is_writing",
+        "_listener",
+        "_most",
+        "_reactor",
+        "_segment",
+        "_socket",
+        "local",
+        "peer",
+        "segments",
+        "send",
+    )
 
     send: Callable[[Any], object]
     _listener: Listener
@@ -93,18 +112,20 @@ class ConnectedLine:
         self._is_writing = False
         self.segments = 1
         self._segment: Ancillary = []
-        self._socket: socket.socket | None = connected_endpoint(local, peer, ports, options)
+        self._socket = connected_endpoint(local, peer, ports, options)
         self._descriptor = self._socket.fileno()
         self.send = self._socket.send
-        self._recv = self._socket.recv
-        self._sendmsg = self._socket.sendmsg
 
     def tell(self, listener: Listener) -> None:
         self._listener = listener
-        self._reactor.addReader(self)
+        crowd_of(self._reactor).enter(self._reactor, self)
 
     def burst(self, datagrams: Any, size: int) -> object:
-        return self._sendmsg((datagrams,), self._segment)
+        return self._socket.sendmsg((datagrams,), self._segment)
+
+    def read(self) -> None:
+        if self._descriptor >= 0:
+            self._read_many()
 
     def await_room(self) -> None:
         if not self._is_writing:
@@ -112,7 +133,6 @@ class ConnectedLine:
             self._reactor.addWriter(self)
 
     def cut_at(self, size: int, receives: int) -> None:
-        assert self._socket is not None
         self._most = max(LEAST_RECEIVED, receives)
         if self._most > LEAST_RECEIVED:
             _make_room(self._socket, socket.SO_RCVBUF)
@@ -120,21 +140,19 @@ class ConnectedLine:
 
     def share_port(self) -> int:
         """Let other lines that set SO_REUSEADDR answer from the same port, to other clients; return its number."""
-        assert self._socket is not None
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Linux looks at it when the next one is bound
         port: int = self._socket.getsockname()[1]
         return port
 
     def close(self) -> None:
         """Free the port; may be called twice."""
-        if self._socket is not None:
+        if self._descriptor >= 0:
             if hasattr(self, "_listener"):
-                self._reactor.removeReader(self)
+                crowd_of(self._reactor).leave(self._reactor, self)
                 del self._listener  # it has us: without this each exchange, and its buffers, would wait for the collector
             if self._is_writing:
                 self._reactor.removeWriter(self)
             self._socket.close()
-            self._socket = None
             self._descriptor = -1
 
     # IReadWriteDescriptor: what the reactor calls.
@@ -150,9 +168,8 @@ class ConnectedLine:
         if self._most > LEAST_RECEIVED:
             self._read_many()
             return
-        recv = self._recv  # a method that is kept in an attribute is found faster in this way (tests/bench: tftp-storm)
         try:
-            datagram = recv(LEAST_RECEIVED)
+            datagram = self._socket.recv(LEAST_RECEIVED)
         except BlockingIOError:
             return
         except OSError as error:
@@ -163,7 +180,7 @@ class ConnectedLine:
     def _read_many(self) -> None:
         for _ in range(_MOST_READ):
             try:
-                datagram = self._recv(self._most)
+                datagram = self._socket.recv(self._most)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -174,14 +191,14 @@ class ConnectedLine:
                 return
 
     def doWrite(self) -> None:
-        if self._socket is not None:  # what was read in the same turn may have ended it
+        if self._descriptor >= 0:  # what was read in the same turn may have ended it
             self._is_writing = False
             self._reactor.removeWriter(self)
             self._listener.writable()
 
     def connectionLost(self, reason: object) -> None:
         """The reactor met an error, and nothing to read beside it: what it is the socket knows.  It also says so of a line that was closed."""
-        if self._socket is not None:
+        if self._descriptor >= 0:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET
             self._listener.broken(OSError(number, os.strerror(number)))
 
@@ -209,6 +226,9 @@ class SharedLine:
 
     def burst(self, datagrams: Any, size: int) -> object:
         return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
+
+    def read(self) -> None:
+        """All has come in the order in which it is read."""
 
     def await_room(self) -> None:
         self._port.await_room(self._peer)

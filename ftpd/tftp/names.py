@@ -66,21 +66,30 @@ class Names:
         self._networks = [(network, VirtualPath.parse(entry.root)) for entry in listen.networks for network in entry.networks]
         self._network_root = lru_cache(_ADDRESSES)(self._find_root)
         self._below = lru_cache(_NAMES)(self._find_below)
+        self._resolved = lru_cache(_NAMES)(self._resolve_for_all)
         self._own_name: Callable[[str], str | None] | None = None
         if listen.unique_root == "address":
             self._own_name = str
         elif listen.unique_root == "mac":
             self._own_name = mac_of
+        # Whoever asks, a name means the same: then all of that is remembered, and not a part (tests/bench: tftp-tiny).
+        self._is_same_for_all = map_file is None and not listen.networks and self._own_name is None
 
     def resolve(self, name: bytes, *, is_write: bool, address: str) -> Resolved:
         """Return what is meant by *name* in a request from the IP *address*, which has no zone.
 
         Raises `NotPermitted` where the map file refuses it, `BadName` where it names no file.
         """
+        if self._is_same_for_all:
+            return self._resolved(name)
         sent, below = self._below(name, is_write, address) if self._map_file is not None else self._below(name)
         root = self._network_root(address) if self._networks else self._root
         own = self._own_name(address) if self._own_name is not None else None
         return Resolved(below.under(root), root, None if own is None else root.child(own), sent)
+
+    def _resolve_for_all(self, name: bytes) -> Resolved:
+        sent, below = self._find_below(name)
+        return Resolved(below.under(self._root), self._root, None, sent)
 
     def _find_below(self, name: bytes, is_write: bool = False, address: str = "") -> tuple[str, VirtualPath]:
         """Return *name* as text, and the path below the root that is meant; only a map file's rules want to know more than the name."""

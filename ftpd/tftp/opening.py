@@ -51,7 +51,6 @@ Route: TypeAlias = tuple[Address, Arrival, RequestPort | None]  # whence a reque
 Opened: TypeAlias = tuple[Exchange | None, bytes]  # an exchange, or what to answer in its place
 
 _MODES: Final = {"existing": WriteMode.REPLACE, "create": WriteMode.CREATE, "any": WriteMode.REPLACE}
-_ROUTED: Final = frozenset(("blksize", "blksize2"))  # what depends on the way to the client
 _REMEMBERED: Final = (
     256  # requests, with what they were granted: machines that boot together ask in the same words (tests/bench: tftp-tiny)
 )
@@ -80,7 +79,10 @@ class Opening:
         map_file = read_map_file(listen.map_file) if listen.map_file else None
         self._names = Names(listen, map_file, self._neighbours.mac_of if listen.unique_root == "mac" else None)
         self._hot = HotFiles(settings.memory)
+        timeouts = settings.timeouts
+        self._timeouts = (timeouts.first, timeouts.longest, timeouts.give_up)
         options = settings.options
+        self._fits_mtu = options.fit_mtu
         self._ceilings = Ceilings(options.largest_block, options.largest_window, frozenset(options.refuse), options.rollover)
         self._agreed = lru_cache(_REMEMBERED)(self._agree)
         self._groups = _groups(home, settings, listen)
@@ -147,7 +149,9 @@ class Opening:
 
     async def _download(self, visitor: Visitor, name: str, path: VirtualPath, route: Route) -> Exchange:
         request = visitor.request
-        file = await self._readable(visitor, name, path)  # before there is a line: most that is asked for in a boot is not there
+        # Before there is a line: most that is asked for in a boot is not there.
+        files = self._files
+        file: ReadableFile = await (visitor.files.open_read(path) if files is None else _readable(visitor, name, path, files))
         frames: Frames | None = None
         try:
             is_octet = request.mode is Mode.OCTET
@@ -188,16 +192,6 @@ class Opening:
         terms = attrs.evolve(terms, acknowledged={**terms.acknowledged, "multicast": place.granted})
         return MulticastDownload(visitor, path, terms, file, frames, place)
 
-    async def _readable(self, visitor: Visitor, name: str, path: VirtualPath) -> ReadableFile:
-        if self._files is not None:
-            content = self._files(FileRequest(name, path, visitor.peer, visitor.request.options))
-            if inspect.isawaitable(content):
-                content = await content
-            if content is not None:
-                return VirtualFile(path.name, content)
-        file: ReadableFile = await visitor.files.open_read(path)
-        return file
-
     # Writing.
 
     async def _upload(self, visitor: Visitor, path: VirtualPath, route: Route) -> Exchange:
@@ -233,7 +227,8 @@ class Opening:
 
     def _terms(self, visitor: Visitor, route: Route, size: int | None, multicast: str | None = None) -> tuple[Terms, Geometry]:
         """Return what *visitor* is granted, and how a file of *size* bytes is cut by it."""
-        fits = self._settings.options.fit_mtu and not _ROUTED.isdisjoint(visitor.request.options)
+        options = visitor.request.options
+        fits = self._fits_mtu and ("blksize" in options or "blksize2" in options)  # what depends on the way to the client
         path_block = self._probe.path_block(route[1][0], route[0]) if fits else None
         return self._agreed(visitor.datagram, path_block, size, multicast)
 
@@ -245,8 +240,7 @@ class Opening:
         return terms, Geometry(terms.block_size, terms.window, terms.rollover)
 
     def _timing(self, terms: Terms) -> Timing:
-        timeouts = self._settings.timeouts
-        return Timing(timeouts.first, timeouts.longest, timeouts.give_up, terms.timeout)
+        return Timing(*self._timeouts, terms.timeout)
 
     # Refusals.
 
@@ -263,6 +257,17 @@ class Opening:
             )
         )
         return error(*answer_for(refusal))
+
+
+async def _readable(visitor: Visitor, name: str, path: VirtualPath, files: VirtualFiles) -> ReadableFile:
+    """Return what *files* have for *visitor*, who asked for *name*, else what the store has."""
+    content = files(FileRequest(name, path, visitor.peer, visitor.request.options))
+    if inspect.isawaitable(content):
+        content = await content
+    if content is not None:
+        return VirtualFile(path.name, content)
+    file: ReadableFile = await visitor.files.open_read(path)
+    return file
 
 
 def _groups(home: Home, settings: TFTPSettings, listen: TFTPListenSettings) -> Groups | None:

@@ -196,6 +196,9 @@ class TFTPServer:
         if not is_request(datagram):
             self._answered(known, datagram, source, arrival)
             return
+        if isinstance(known, Exchange):
+            known.catch_up()
+            known = self._exchanges.get(key)
         if known is not None:
             if known.visitor.datagram == datagram and not (isinstance(known, Exchange) and known.is_over):
                 if isinstance(known, Exchange):
@@ -284,8 +287,9 @@ class TFTPServer:
             self._log.failure("opening what a client asked for failed", failure=failure)
 
     def _peer(self, source: Address, arrival: Arrival) -> Peer:
-        address, local = arrival[0][0], self.address
-        return Peer(plain_address(source[0]), source[1], plain_address(address), local[1], "tftp", self._label, new_session_id())
+        assert self._port is not None  # the request came by it
+        here, port = plain_address(arrival[0][0]), self._port.address[1]
+        return Peer(plain_address(source[0]), source[1], here, port, "tftp", self._label, new_session_id())
 
     def _say(self, datagram: bytes, source: Address, arrival: Arrival) -> None:
         if self._port is not None and datagram:

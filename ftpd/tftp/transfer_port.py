@@ -240,6 +240,9 @@ class PortLine:
         except OSError as error:
             return _sent_again(error, self._port.sendmsg, (datagrams,), self._burst, 0, self._peer)
 
+    def read(self) -> None:
+        self._port.doRead()
+
     def await_room(self) -> None:
         self._port.await_room(self._peer)
 

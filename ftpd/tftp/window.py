@@ -156,11 +156,12 @@ class Sender:
                 self._close()
                 return None
         self.next = behind
-        rollover = self._rollover
-        self._awaited = (behind - 1 - rollover) % self._period + rollover  # wire_number(), which would cost a fourth of this method
+        count = behind - first
+        wire += count
+        self._awaited = wire if wire < 65536 else wire - self._period  # wire_number(), which would cost a fourth of this method
         self._heard_at = self._sent_at = now
         self.deadline = now + self._timing.timeout
-        return first, behind - first
+        return first, count
 
     def expire(self, now: float) -> tuple[int, int] | None:
         """The deadline has come: returns what to send again, or None: the client was silent for so long that it `is_lost`.

@@ -66,6 +66,31 @@ def test_a_format_that_fails_still_gives_a_line():
     assert "Unable to format" in text_line(event("{missing.attribute}"))
 
 
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("{path} {bytes} bytes {seconds:.3f} s", "/a 3 bytes 0.500 s"),
+        ("{seconds:.1f} s for 100 % of {path}, {{as}} %s", "0.5 s for 100 % of /a, {as} %s"),
+        ("{path!r} {bytes}", "'/a' 3"),
+        ("{bytes:04d}|{path:>4}", "0003|  /a"),
+        ("{path.upper()} {bytes}", "/A 3"),
+        ("{ends[0]} {ends[1]}", "x y"),
+        ("{path}", "/a"),
+        ("50 %", "50 %"),
+    ],
+)
+def test_a_format_is_filled_in_as_formats_are_whatever_it_has(form, message):
+    assert text_line(event(form, path="/a", bytes=3, seconds=0.5, ends="xy")).endswith(f"info {message}")
+
+
+def test_a_line_without_a_field_of_its_format_is_told_all_the_same():
+    assert "Unable to format" in text_line(event("{path} {bytes} bytes", path="/a"))
+
+
+def test_a_line_with_words_where_a_number_belongs_is_told_all_the_same():
+    assert "Unable to format" in text_line(event("{path} {seconds:.3f} s", path="/a", seconds="soon"))
+
+
 @pytest.mark.parametrize(("level", "passes"), [("debug", 3), ("info", 2), ("warn", 1), ("error", 0)])
 def test_a_target_passes_what_weighs_enough(level, passes):
     stream = io.StringIO()

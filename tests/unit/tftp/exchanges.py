@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from ftpd.accounts.limits import Limits, LimitSettings
 from ftpd.accounts.rates import Rates, RateSettings
+from ftpd.events import DatagramTransferEnded
 from ftpd.interfaces import IAvatar
 from ftpd.paths import VirtualPath
 from ftpd.tftp.download import Download
@@ -79,6 +80,9 @@ class FakeLine:
 
     def tell(self, listener: Any) -> None:
         self.listener = listener
+
+    def read(self) -> None:
+        """What comes is told to the listener by the test."""
 
     def await_room(self) -> None:
         self.is_awaited = True
@@ -337,3 +341,14 @@ __all__ = [
     "pattern",
     "timing",
 ]
+
+
+def ended(home: FakeHome) -> DatagramTransferEnded:
+    """Return the one event there is, of an exchange that has given back everything."""
+    (event,) = home.events
+    assert isinstance(event, DatagramTransferEnded)
+    assert home.places_taken == 0
+    assert home.logouts == 1
+    assert len(home.ended) == 1
+    assert home.reactor.getDelayedCalls() == []
+    return event

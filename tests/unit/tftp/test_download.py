@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError
 
 from ftpd.accounts.rates import RateSettings
 from ftpd.errors import Unavailable
-from ftpd.events import DatagramTransferEnded, SizeProbed
+from ftpd.events import SizeProbed
 from ftpd.schema import Size
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.paces import CountedPace
@@ -20,29 +20,9 @@ from ftpd.tftp.wire.netascii import Encoder
 from ftpd.tftp.wire.options import Terms
 from ftpd.tftp.wire.packets import ErrorCode, ack, error, oack
 from ftpd.values import Outcome
-from tests.unit.tftp.exchanges import PATH, FakeFile, FakeHome, FakeLine, blocks_of, data, error_code, make_download, pattern
+from tests.unit.tftp.exchanges import PATH, FakeFile, FakeHome, FakeLine, blocks_of, data, ended, error_code, make_download, pattern
 
 ASKED_SIZE = {"tsize": "1300"}
-
-
-@pytest.fixture
-def home() -> FakeHome:
-    return FakeHome()
-
-
-@pytest.fixture
-def line() -> FakeLine:
-    return FakeLine()
-
-
-def ended(home: FakeHome) -> DatagramTransferEnded:
-    """Return the one event there is, of an exchange that has given back everything."""
-    (event,) = home.events
-    assert isinstance(event, DatagramTransferEnded)
-    assert home.places_taken == 0
-    assert home.logouts == 1
-    assert len(home.ended) == 1
-    return event
 
 
 def fetch(download, line: FakeLine, window: int = 1, rollover: int = 0) -> list[bytes]:

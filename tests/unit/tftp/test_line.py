@@ -7,56 +7,22 @@ import gc
 import os
 import socket as sockets
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.binding import bound_to
-from ftpd.testing.lines import private_reactor
 from ftpd.tftp import line as line_module
 from ftpd.tftp.endpoint import IS_LINUX
 from ftpd.tftp.line import ConnectedLine, SharedLine
 from ftpd.tftp.path import PathProbe
 from ftpd.tftp.port import RequestPort
 from tests.unit.tftp.exchanges import pattern
+from tests.unit.tftp.loopback import Told, turn_until
 
-TURNS = 200
 NEEDS_LINUX = pytest.mark.skipif(not IS_LINUX, reason="machine: UDP segmentation offload is Linux's")
-
-
-class Told:
-    """A line's listener that remembers."""
-
-    def __init__(self) -> None:
-        self.datagrams: list[bytes] = []
-        self.errors: list[OSError] = []
-        self.rooms = 0
-        self.on_datagram: Callable[[], None] = lambda: None
-
-    def received(self, datagram: bytes) -> None:
-        self.datagrams.append(datagram)
-        self.on_datagram()
-
-    def writable(self) -> None:
-        self.rooms += 1
-
-    def broken(self, error: OSError) -> None:
-        self.errors.append(error)
-
-
-@pytest.fixture
-def reactor() -> Iterator[Any]:
-    with private_reactor(EPollReactor) as reactor:
-        yield reactor
-
-
-@pytest.fixture
-def tidy(reactor: Any) -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -81,14 +47,6 @@ def connect(reactor: Any, tidy: ExitStack, client: sockets.socket) -> Callable[.
         return line, told
 
     return connect
-
-
-def turn_until(reactor: Any, is_done: Callable[[], object]) -> None:
-    for _ in range(TURNS):
-        if is_done():
-            return
-        reactor.doIteration(0.05)
-    raise AssertionError("it did not come to that")
 
 
 def test_datagrams_go_both_ways(reactor, client, connect):
@@ -156,7 +114,7 @@ def test_closed_port_of_the_client_is_named(reactor, client, connect):
     client.close()
     line.send(b"anybody there?")
     turn_until(reactor, lambda: told.errors)
-    assert [error.errno for error in told.errors] == [errno.ECONNREFUSED]
+    assert told.error_numbers == [errno.ECONNREFUSED]
     assert told.errors[0].strerror == os.strerror(errno.ECONNREFUSED)
 
 

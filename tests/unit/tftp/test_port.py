@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import socket as sockets
 import struct
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from twisted.internet.epollreactor import EPollReactor
 
 from ftpd.binding import bound_to
-from ftpd.testing.lines import private_reactor
 from ftpd.testing.login_contract import recorded_log
 from ftpd.tftp import port as port_module
 from ftpd.tftp.port import RequestPort
-from tests.unit.tftp.test_line import turn_until
+from tests.unit.tftp.loopback import turn_until
 
 IP_PKTINFO = 8
-
-
-@pytest.fixture
-def reactor() -> Iterator[Any]:
-    with private_reactor(EPollReactor) as reactor:
-        yield reactor
-
-
-@pytest.fixture
-def tidy(reactor: Any) -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 class Heard:

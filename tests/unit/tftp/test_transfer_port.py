@@ -8,7 +8,7 @@ import gc
 import os
 import socket as sockets
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any
@@ -30,41 +30,12 @@ from ftpd.tftp.endpoint import IS_LINUX
 from ftpd.tftp.path import PathProbe
 from ftpd.tftp.transfer_port import PortLine, TransferPorts
 from tests.unit.tftp.exchanges import pattern
+from tests.unit.tftp.loopback import Told, turn_until
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="machine: elsewhere each transfer has a socket of its own")
 
-TURNS = 200
 HOSTS = ("127.0.0.1", "::1")
 UNKNOWN = b"\0\5\0\5Unknown transfer ID\0"
-
-
-def _nothing() -> None: ...
-
-
-class Told:
-    """A line's listener that remembers."""
-
-    def __init__(self) -> None:
-        self.datagrams: list[bytes] = []
-        self.errors: list[int | None] = []
-        self.faults: list[Exception] = []
-        self.rooms = 0
-        self.on_datagram = self.on_room = self.on_error = _nothing
-
-    def received(self, datagram: bytes) -> None:
-        self.datagrams.append(datagram)
-        self.on_datagram()
-
-    def writable(self) -> None:
-        self.rooms += 1
-        self.on_room()
-
-    def broken(self, error: OSError) -> None:
-        self.errors.append(error.errno)
-        self.on_error()
-
-    def fail(self, error: Exception) -> None:
-        self.faults.append(error)
 
 
 class Client:
@@ -88,12 +59,6 @@ def any_reactor(request: pytest.FixtureRequest) -> Iterator[Any]:
         kind = partial(request.param, loop) if request.param is AsyncioSelectorReactor else request.param
         with private_reactor(kind) as reactor:
             yield reactor
-
-
-@pytest.fixture
-def reactor() -> Iterator[Any]:
-    with private_reactor(EPollReactor) as reactor:
-        yield reactor
 
 
 @pytest.fixture
@@ -134,14 +99,6 @@ def meet(ports: TransferPorts, tidy: ExitStack, host: str = "127.0.0.1") -> Clie
     return Client(socket, line, told)
 
 
-def turn_until(reactor: Any, is_done: Callable[[], object]) -> None:
-    for _ in range(TURNS):
-        if is_done():
-            return
-        reactor.iterate(0.05)
-    raise AssertionError("it did not come to that")
-
-
 def test_each_client_is_heard_by_its_own_line(any_reactor, tidy, host):
     ports = ports_of(any_reactor, tidy)
     one, other = meet(ports, tidy, host), meet(ports, tidy, host)
@@ -163,7 +120,7 @@ def test_closed_port_of_one_client_is_told_to_its_line_only(any_reactor, tidy, h
     turn_until(any_reactor, lambda: one.told.errors)
     other.socket.sendto(b"\0\4\0\1", place)
     turn_until(any_reactor, lambda: other.told.datagrams)
-    assert (one.told.errors, other.told.errors) == ([errno.ECONNREFUSED], [])
+    assert (one.told.error_numbers, other.told.error_numbers) == ([errno.ECONNREFUSED], [])
 
 
 def test_error_of_another_client_does_not_stop_a_datagram(reactor, tidy, ports):
@@ -196,7 +153,7 @@ def test_what_came_is_read_behind_an_error(reactor, tidy, ports):
     gone.line.send(b"anybody there?")
     other.socket.sendto(b"\0\4\0\1", place)
     other.line._port.doRead()
-    assert (gone.told.errors, other.told.datagrams) == ([errno.ECONNREFUSED], [b"\0\4\0\1"])
+    assert (gone.told.error_numbers, other.told.datagrams) == ([errno.ECONNREFUSED], [b"\0\4\0\1"])
 
 
 def test_several_errors_of_others_do_not_stop_a_datagram(reactor, tidy, ports, monkeypatch):

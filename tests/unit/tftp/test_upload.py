@@ -9,40 +9,18 @@ from twisted.internet.defer import CancelledError
 
 from ftpd.accounts.rates import RateSettings
 from ftpd.errors import NoSpace, Unavailable
-from ftpd.events import DatagramTransferEnded
 from ftpd.schema import Size
 from ftpd.testing.login_contract import recorded_log
 from ftpd.testing.paces import CountedPace
 from ftpd.tftp.wire.options import Terms
 from ftpd.tftp.wire.packets import ErrorCode, Mode, ack, error, oack
 from ftpd.values import Outcome
-from tests.unit.tftp.exchanges import FakeHome, FakeLine, FakeUpload, blocks_of, data, error_code, make_upload, pattern
-
-
-@pytest.fixture
-def home() -> FakeHome:
-    return FakeHome()
-
-
-@pytest.fixture
-def line() -> FakeLine:
-    return FakeLine()
+from tests.unit.tftp.exchanges import FakeHome, FakeUpload, blocks_of, data, ended, error_code, make_upload, pattern
 
 
 @pytest.fixture
 def file() -> FakeUpload:
     return FakeUpload()
-
-
-def ended(home: FakeHome) -> DatagramTransferEnded:
-    """Return the one event there is, of an exchange that has given back everything."""
-    (event,) = home.events
-    assert isinstance(event, DatagramTransferEnded)
-    assert home.places_taken == 0
-    assert home.logouts == 1
-    assert len(home.ended) == 1
-    assert home.reactor.getDelayedCalls() == []
-    return event
 
 
 def advance(home: FakeHome, upload, until: float) -> None:
