@@ -53,13 +53,13 @@ class Disk:
     *is_memory*: there is no device behind it, and it is never slow.
     """
 
-    __slots__ = ("_device", "_held", "_held_at", "_period", "_seconds", "_slow_until", "is_memory")
+    __slots__ = ("_held", "_held_at", "_period", "_seconds", "_slow_until", "device", "is_memory")
 
     _log = Logger()
 
     def __init__(self, device: int, seconds: Callable[[], float] = time.monotonic, *, is_memory: bool = False) -> None:
         self.is_memory = is_memory
-        self._device = device
+        self.device = device
         self._seconds = seconds
         self._slow_until = -SLOW_SECONDS
         self._period = _FIRST_SECONDS
@@ -122,7 +122,7 @@ class Disk:
             self._period = _FIRST_SECONDS
             self._log.warn(
                 "the disk {disk} held the server up for {seconds:.3f} s: it is used through threads until it is quick again",
-                disk=_name(self._device),
+                disk=_name(self.device),
                 seconds=self._held,
             )
         else:

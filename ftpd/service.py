@@ -1,4 +1,4 @@
-"""The service: one configuration becomes listening sockets, a portal, a store, pools and logs, and ends in order.
+"""The service: one configuration becomes listening sockets, a portal, a store, pools and logs.
 
 This is the one wiring diagram of the house: every part is made here and handed to those that need it.  Apart from the command line and
 `twistd`, so that any Twisted program can run the same server.
@@ -14,10 +14,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorFDSet
 
 from ftpd.accounts.limits import Limits
 from ftpd.accounts.rates import Rates
@@ -38,8 +35,9 @@ from ftpd.listening import Listener
 from ftpd.logs.journal import Journal
 from ftpd.logs.open import OpenLogs
 from ftpd.schema import ConfigError, Problem, nearest
+from ftpd.server import Server
 from ftpd.sites import Sites, make_checkers
-from ftpd.spi import DataPorts, Observer, Served, State, Store
+from ftpd.spi import DataPorts, Observer, Served, State
 from ftpd.threads import Pool
 from ftpd.transfer import Crews
 from ftpd.trial import WithoutThreads, demand_startable, missing_roots, unreadable_directories, unusable_stores
@@ -54,10 +52,6 @@ __all__ = ["Server", "login_pool", "make_service", "require_descriptors", "unusa
 
 
 _STORAGE_THREADS = 16
-_FIRST_SWEEP_SECONDS = 600.0  # not at once: a start is busy enough, and a server that restarts all day still gets to it
-_SWEEP_SECONDS = 86_400.0
-_TRACES_SECONDS = 5.0  # for the disk to take what is left of traces
-_STOPPING = "The server is shutting down; closing."
 
 
 def make_service(
@@ -219,134 +213,6 @@ def require_descriptors(reactor: Any) -> None:
     if not IReactorFDSet.providedBy(reactor):
         found = f"{type(reactor).__name__} cannot watch file descriptors (no IReactorFDSet)"
         raise ConfigError([Problem("", "reactor", found, "use epoll, kqueue, poll or select")])
-
-
-class Server(Service):
-    """The running server; it is started and stopped once.  `rates` may be changed while it runs.
-
-    `listeners` accept connections, `datagrams` take requests, and `served` are the sessions of both.  `sweeps_daily` may be taken back before it
-    starts, where another process looks through the same files once a day.
-    """
-
-    name = "ftpd"
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        listeners: Sequence[Listener],
-        stores: Sequence[Store],
-        pools: tuple[Pool, Pool],
-        logs: OpenLogs,
-        clock: Any,
-        certificates: Certificates | None,
-        rates: Rates,
-        stop_seconds: float,
-        datagrams: Sequence[DatagramListener] = (),
-    ) -> None:
-        self.listeners = tuple(listeners)
-        self.datagrams = tuple(datagrams)
-        self._entrances: tuple[Listener | DatagramListener, ...] = (*self.listeners, *self.datagrams)
-        self.served: tuple[Served, ...] = (
-            *(listener.factory for listener in self.listeners),
-            *(listener.served for listener in self.datagrams),
-        )
-        self._stores = tuple(stores)
-        self._pools = pools
-        self._logs = logs
-        self._clock = clock
-        self._certificates = certificates
-        self.rates = rates
-        self._stop_seconds = stop_seconds
-        self.sweeps_daily = True
-        self._next_sweep: IDelayedCall | None = None
-
-    def reopen_logs(self) -> None:
-        """Open the log files anew, after logrotate has moved them; to be called on the reactor thread."""
-        self._logs.reopen()
-
-    def reload_certificates(self) -> None:
-        """Read the certificate files again because an operator asks for it; to be called on the reactor thread."""
-        if self._certificates is not None:
-            reading: Deferred[None] = Deferred.fromCoroutine(self._certificates.refresh(self._pools[0], is_asked_for=True))
-            reading.addErrback(lambda failure: self._log.failure("reading the certificates again failed", failure=failure))
-
-    def privilegedStartService(self) -> None:
-        """Bind while `twistd` still has the right to ports below 1024.  Raises `CannotListen`."""
-        self._listen()
-
-    def startService(self) -> None:
-        """Bind what is not bound yet.  Raises `CannotListen`."""
-        super().startService()  # type: ignore[no-untyped-call]  # Twisted's services have no annotations
-        self._listen()
-        if self.sweeps_daily:
-            self._next_sweep = self._clock.callLater(_FIRST_SWEEP_SECONDS, self._sweep)
-        if self._certificates is not None:
-            self._certificates.start(self._clock, self._pools[0])
-
-    def drain(self, quiet_seconds: float, most_seconds: float, words: str) -> Deferred[None]:
-        """Stop accepting, and let sessions end by themselves: each that is quiet for *quiet_seconds* is told *words*, with 421.
-
-        After *most_seconds* those that are left are cut.  The Deferred fires when the last is over.  May be called again, to hurry.
-        """
-        for listener in self._entrances:
-            listener.close()
-        cut = self._clock.callLater(most_seconds, self.cut, words)
-
-        def over(results: object) -> None:
-            if cut.active():
-                cut.cancel()
-
-        drained = gatherResults([served.drain(quiet_seconds, words) for served in self.served], consumeErrors=True)
-        return drained.addCallback(over)
-
-    def cut(self, words: str = _STOPPING) -> None:
-        """End every session now, with 421 and *words*; transfers under way are cancelled."""
-        for served in self.served:
-            served.close_sessions(words)
-
-    def sweep(self) -> None:
-        """Remove what uploads have left behind that nobody ended."""
-        for store in self._stores:
-            sweeping: Deferred[None] = Deferred.fromCoroutine(store.sweep())
-            sweeping.addErrback(lambda failure: self._log.failure("removing outdated parts of uploads failed", failure=failure))
-
-    def stopService(self) -> Deferred[None]:
-        """Stop accepting, let transfers finish for a while, end the sessions, then free what they used."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._next_sweep is not None and self._next_sweep.active():
-            self._next_sweep.cancel()
-        if self._certificates is not None:
-            self._certificates.stop()
-        return Deferred.fromCoroutine(self._stop())
-
-    def _listen(self) -> None:
-        for listener in self._entrances:
-            listener.listen()
-
-    def _sweep(self) -> None:
-        """Listings tidy what they list; this is for directories that nobody lists, such as an incoming one."""
-        self._next_sweep = self._clock.callLater(_SWEEP_SECONDS, self._sweep)
-        self.sweep()
-
-    async def _stop(self) -> None:
-        try:
-            await self.drain(0, self._stop_seconds, _STOPPING)
-        finally:
-            for listener in self.listeners:
-                listener.factory.data_ports.close()
-                await listener.factory.traces.flush().addTimeout(_TRACES_SECONDS, self._clock, _given_up)
-                listener.factory.traces.close()
-                listener.factory.crews.close()
-            for store in self._stores:
-                await store.close()
-            for pool in self._pools:
-                pool.close()
-            self._logs.close()
-
-
-def _given_up(result: object, seconds: float) -> None:
-    """Leave to itself what takes longer."""
 
 
 @attrs.frozen

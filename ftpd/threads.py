@@ -22,7 +22,6 @@ __all__ = ["Pool"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_SEPARATE_SIZE = 8  # threads that one hung mount can hold; a stuck NFS server seldom answers a ninth call better than the eighth
 _SEPARATE_QUEUE = 4096  # waiting calls: each session has at most one, so this is a bound on sessions, not on work
 
 
@@ -47,6 +46,7 @@ class Pool:
     def __init__(self, reactor: Any, name: str, size: int = 10, queue_limit: int = 1000) -> None:
         self._reactor: _Reactor = reactor
         self._name = name
+        self._size = size
         self._limit = size + queue_limit
         self._under_way = 0
         self._threads = _DaemonPool(0, size, name)
@@ -69,9 +69,9 @@ class Pool:
         return deferToThreadPool(self._reactor, self._threads, self._counted, function, args, kwargs)  # type: ignore[arg-type]
 
     def separate(self, name: str) -> Pool:
-        """Return the pool called *name*, made at its first mention; it is closed with this one."""
+        """Return the pool called *name*, as large as this one and made at its first mention; it is closed with this one."""
         if name not in self._separate:
-            pool = self._separate[name] = Pool(self._reactor, f"{self._name}-{name}", _SEPARATE_SIZE, _SEPARATE_QUEUE)
+            pool = self._separate[name] = Pool(self._reactor, f"{self._name}-{name}", self._size, _SEPARATE_QUEUE)
             if self._is_closed:
                 pool.close()
         return self._separate[name]

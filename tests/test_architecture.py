@@ -57,6 +57,7 @@ FLOORS = {
     "ftpd.config": 5,
     "ftpd.listening": 5,
     "ftpd.service": 5,
+    "ftpd.server": 5,
     "ftpd.datagrams": 5,
     "ftpd.certificates": 5,
     "ftpd.sites": 5,

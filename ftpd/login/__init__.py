@@ -8,7 +8,19 @@ Each is a cred `ICredentialsChecker` and its kind object (`interfaces.ILoginKind
 * `anonymous`: everybody.
 * `twisted_plugins`: whatever `twistd --auth` can name.
 * `certificate`: the client's certificate, alone or beside the password.
+* `turn`: a check that is left out where its client has gone meanwhile.
 * `chain`: several of them asked in turn.
 """
 
-__all__ = ["anonymous", "certificate", "chain", "credentials", "hashing", "htpasswd", "memory", "password_file", "twisted_plugins"]
+__all__ = [
+    "anonymous",
+    "certificate",
+    "chain",
+    "credentials",
+    "hashing",
+    "htpasswd",
+    "memory",
+    "password_file",
+    "turn",
+    "twisted_plugins",
+]

@@ -11,7 +11,11 @@ import os
 import stat
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
+from typing import Final, TypeAlias
 
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
@@ -25,10 +29,15 @@ from ftpd.interfaces import ILoginKind
 from ftpd.login.credentials import WrongPassword
 from ftpd.login.hashing import DEFAULT_COST, VerifiedLogins, cost_of, verify
 from ftpd.login.htpasswd import BrokenLine, Signature, read
+from ftpd.login.turn import in_turn
 from ftpd.schema import ConfigError, FilePath, Problem, Seconds, setting
 from ftpd.spi import Threads
 
 __all__ = ["PASSWORD_FILE", "PasswordFile", "PasswordFileSettings"]
+
+_Asked: TypeAlias = tuple[Callable[[], None], Future[None]]  # a look, and who waits for it
+
+_PATIENCE_SECONDS: Final = 5.0  # with a look at the file, once; then nobody waits until that has ended
 
 
 @attrs.frozen
@@ -55,7 +64,10 @@ class _Entries:
 
 
 class _WatchedFile:
-    """The entries of the file as last read whole, looked at again before every login; used by threads only."""
+    """The entries of the file as last read whole, looked at again before every login; used by threads only.
+
+    A thread of its own looks, once at a time: a disk that hangs keeps that one, and not those that all logins have in common.
+    """
 
     _log = Logger()
 
@@ -63,20 +75,43 @@ class _WatchedFile:
         """Read the file; raises `OSError` and `BrokenLine`.  *changed* is called when new entries take the place of old ones."""
         self._os_path = os_path
         self._changed = changed
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._looks: SimpleQueue[_Asked | None] | None = None  # to the thread; None ends it
+        self._look: Future[None] | None = None  # the last
         self._is_exposure_told = False
         self._complaint = ""
         self._broken: Signature | None = None
         self._entries = self._read()
 
     def current(self) -> _Entries:
-        """Return the entries; while the file is missing or broken those that stood before, and one line in the log says so."""
-        with self._lock:
-            try:
-                self._refresh(Signature.of(os.stat(self._os_path)))
-            except (OSError, BrokenLine) as error:
-                self._complain(str(error))
+        """Return the entries; while the file is missing or broken, or its disk hangs, those that stood before, and one line in the log says so."""
+        with self._turn:
+            if self._look is None or self._look.done():
+                self._look = self._begin_look()
+                wait([self._look], _PATIENCE_SECONDS)
+            if self._look.done():
+                self._end_look(self._look)
+            else:
+                self._complain(f"{self._os_path}: the disk has not answered for {_PATIENCE_SECONDS:g} s")
             return self._entries
+
+    def _begin_look(self) -> Future[None]:
+        if self._looks is None:
+            self._looks = SimpleQueue()
+            threading.Thread(target=_look_when_asked, args=(self._looks,), name="ftpd-passwords", daemon=True).start()
+            weakref.finalize(self, self._looks.put, None)
+        look: Future[None] = Future()
+        self._looks.put((self._look_again, look))
+        return look
+
+    def _look_again(self) -> None:
+        self._refresh(Signature.of(os.stat(self._os_path)))
+
+    def _end_look(self, look: Future[None]) -> None:
+        try:
+            look.result()
+        except (OSError, BrokenLine) as error:
+            self._complain(str(error))
 
     def _refresh(self, signature: Signature) -> None:
         if signature == self._entries.signature:
@@ -111,6 +146,19 @@ class _WatchedFile:
             self._log.error("password file not read, the old entries stay: {complaint}", complaint=complaint)
 
 
+def _look_when_asked(looks: SimpleQueue[_Asked | None]) -> None:
+    """What the thread does.  It holds the file only while it looks, so that one which nobody uses any more ends it."""
+    while (asked := looks.get()) is not None:
+        look, waiting = asked
+        try:
+            look()
+        except BaseException as error:
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(None)
+        del asked, look, waiting
+
+
 @implementer(ICredentialsChecker)
 class PasswordFile:
     """Checks names and passwords against an htpasswd file with bcrypt hashes.
@@ -138,7 +186,7 @@ class PasswordFile:
 
         A pool whose queue is full raises what it raises, such as `Unavailable`.
         """
-        return self._threads.run(self._check, credentials.username, credentials.password)
+        return in_turn(self._threads, self._check, credentials.username, credentials.password)
 
     def _check(self, name: bytes, password: bytes) -> bytes | tuple[()]:
         entries = self._file.current()

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpd.login.memory import MemoryPasswords
+from ftpd.login.turn import in_turn
 from ftpd.paths import encode_name
 from ftpd.regular import open_regular
 from ftpd.schema import ConfigError, Problem
@@ -107,7 +108,7 @@ class ForeignChecker:
             raise UnauthorizedLogin
         try:
             if self._is_blocking:
-                avatar_id = await self._threads.run(_ask_at_once, self._checker, credentials)
+                avatar_id = await in_turn(self._threads, _ask_at_once, self._checker, credentials)
             else:
                 avatar_id = await maybeDeferred(self._checker.requestAvatarId, credentials)
             return _as_avatar_id(avatar_id)

@@ -1,6 +1,7 @@
 """Stores, and the filesystems that they open for accounts.
 
-Apart from what they open.  What not every store can do is a contract of its own, so that no store has to refuse it.
+Apart from what they open.  What not every store can do is a contract of its own, so that no store has to refuse it.  It is found by its methods,
+which the filesystem or its class must have: from Python 3.12 on those that only `__getattr__` answers for are not found.
 """
 
 from __future__ import annotations

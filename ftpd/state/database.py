@@ -58,6 +58,7 @@ class Database:
         self._is_ours = is_ours
         self._connection: sqlite3.Connection | None = None
         self._identity = self._log_identity = (0, 0)  # device and inode: as long as a file is open, no other has them
+        self._index_bytes = 0  # of the log's index, which grows only, as long as the file is open
         self._disk: Disk | None = None
         self._lock = -1
         self._looked = 0.0
@@ -155,6 +156,7 @@ class Database:
             _check(connection)
         connection.execute("pragma busy_timeout = 0")  # from here on `_begin` sees to that
         self._log_identity = _identity(self._path + "-wal")
+        self._mend_index()  # learn its length
         return connection
 
     def _make_file(self) -> None:
@@ -197,12 +199,28 @@ class Database:
     def _look(self) -> None:
         """Close the file if it is not the one that has its name any more."""
         self._looked = time.monotonic()
-        if self._connection is None or _identity(self._path) == self._identity:
+        if self._connection is None:
+            return
+        if _identity(self._path) == self._identity:
+            self._mend_index()
             return
         self._tell(f"the shared state {self._path} was removed or replaced; what this process knows is entered again")
         if _identity(self._path + "-wal") == self._log_identity:
             self._remove_log()  # SQLite would take it for the new file's
         self._close()
+
+    def _mend_index(self) -> None:
+        """Give the log's index its length back where somebody has cut it off: SQLite has it mapped, and who touches what is not there any more is
+        killed (SIGBUS, mmap(2)).  Zeros it takes for an index that has to be made anew from the log.
+        """
+        index = self._path + "-shm"
+        with suppress(FileNotFoundError):
+            size = os.stat(index).st_size
+            if size < self._index_bytes:
+                os.truncate(index, self._index_bytes)
+                self._tell(f"{index} was emptied under the server; it is made anew")
+            else:
+                self._index_bytes = size
 
     def _remove_log(self) -> None:
         for end in ("-wal", "-shm"):
@@ -210,10 +228,14 @@ class Database:
                 os.unlink(self._path + end)
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._connection
         if connection is not None:
+            with suppress(OSError):
+                if _identity(self._path) == self._identity:
+                    self._mend_index()
             with suppress(sqlite3.Error):
                 connection.close()
+        self._connection, self._index_bytes = None, 0
 
     @property
     def _lock_path(self) -> str:

@@ -29,25 +29,25 @@ _MOST_ADDRESSES: Final = 65_536  # of failed logins kept, about 5 MB; more come 
 # where the others leave room enough, or else nothing.  20 us instead of 100 beside a busy reactor (tests/bench: login).
 _COUNT: Final = """
     insert into held (key, worker, count)
-    select json_extract(value, '$[0]'), ?1, json_extract(value, '$[1]') from json_each(?2) where not exists (
-        select * from json_each(?3) as room where json_extract(room.value, '$[1]') < (
-            select total(count) from held where key = json_extract(room.value, '$[0]') and worker <> ?1))
+    select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]') from json_each(?) where not exists (
+        select * from json_each(?) as room where json_extract(room.value, '$[1]') < (
+            select total(count) from held where key = json_extract(room.value, '$[0]') and worker <> ?))
     on conflict do update set count = excluded.count"""
 _OTHERS: Final = """
-    select json_group_array((select total(count) from held where key = value and worker <> ?1)) from json_each(?2)"""
+    select json_group_array((select total(count) from held where key = value and worker <> ?)) from json_each(?)"""
 _USE: Final = """
     insert into uses (key, worker, amount)
-    select json_extract(value, '$[0]'), ?1, json_extract(value, '$[1]') from json_each(?2)"""
+    select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]') from json_each(?)"""
 _USED: Final = """
-    select json_group_array((select total(amount) from uses where key = value)) from json_each(?1)"""
+    select json_group_array((select total(amount) from uses where key = value)) from json_each(?)"""
 _ENTER_ROWS: Final = """
-    insert or replace into sessions (session, worker, row) select json_extract(value, '$.session'), ?1, value from json_each(?2)"""
-_REMOVE_ROWS: Final = "delete from sessions where worker = ?1 and session in (select value from json_each(?2))"
+    insert or replace into sessions (session, worker, row) select json_extract(value, '$.session'), ?, value from json_each(?)"""
+_REMOVE_ROWS: Final = "delete from sessions where worker = ? and session in (select value from json_each(?))"
 _TALLY: Final = """
-    select count, since, coalesce(until, 0.0) from failures left join bans using (address) where failures.address = ?1"""
+    select count, since, coalesce(until, 0.0) from failures left join bans using (address) where failures.address = ?"""
 _FORGOTTEN_FIRST: Final = """
     delete from failures where address in (
-        select address from failures order by expires limit max(0, (select count(*) from failures) - ?1))"""
+        select address from failures order by expires limit max(0, (select count(*) from failures) - ?))"""
 
 
 class _Asked(NamedTuple):
@@ -254,7 +254,7 @@ class Ledger:
         counts = {key: self._held.counts.get(key, 0) for key in self._unwritten}
         room = [(plain(key), wish.left) for key, wish in asked.items()]
         texts = json.dumps([(plain(key), count) for key, count in counts.items()]), json.dumps(room)
-        if sql.execute(_COUNT, (self._worker, *texts)).rowcount <= 0:
+        if sql.execute(_COUNT, (self._worker, *texts, self._worker)).rowcount <= 0:
             return False
         for key, count in counts.items():
             self._granted.pop(key, None)

@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 
 from ftpd.disks import Disk
 from ftpd.errors import Unavailable
-from ftpd.spi import Clock, DelayedCall, Threads
+from ftpd.spi import Clock, DelayedCall, StoreThreads, Threads
 
-__all__ = ["LONG_BYTES", "Descriptor", "Lane", "LocalLane", "SlowLane", "in_thread", "shielded"]
+__all__ = ["LONG_BYTES", "Descriptor", "Lane", "LocalLane", "Separate", "SlowLane", "in_thread", "shielded"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -117,7 +117,7 @@ class _Call(Generic[T]):
     """One call: what waits for it may go, what it holds stays until its thread is done."""
 
     def __init__(self, function: Callable[[], T], holding: Descriptor | None, discard: Callable[[T], object] | None) -> None:
-        self.function = function
+        self._function = function
         self.result: Deferred[T] = Deferred()
         self.deadline: DelayedCall | None = None
         self._holding = holding
@@ -127,13 +127,19 @@ class _Call(Generic[T]):
             holding.enter()
 
     def start(self, threads: Threads) -> Deferred[None]:
-        return threads.run(self.function).addBoth(self.ended)
+        return threads.run(self._run).addBoth(self.ended)
 
     def give_up(self, failure: Failure) -> None:
-        """Answer the caller now; the thread, if there is one, goes on alone."""
+        """Answer the caller now; the thread, if the call has one, goes on alone, and if it still waits for one it is not made."""
         self._is_abandoned = True
         if not self.result.called:
             self.result.errback(failure)
+
+    def _run(self) -> T:
+        """Make the call, unless its caller was told that it failed: what he deletes or publishes must not happen minutes later after all."""
+        if self._is_abandoned:
+            raise Unavailable
+        return self._function()
 
     def ended(self, result: T | Failure) -> None:
         if self.deadline is not None and self.deadline.active():
@@ -222,6 +228,19 @@ def _close_here(failure: Failure, number: int) -> None:
         os.close(number)
 
 
+class Separate:
+    """The pool of one mount, set up when first needed: most never are."""
+
+    __slots__ = ("_name", "_threads")
+
+    def __init__(self, threads: StoreThreads, name: str) -> None:
+        self._threads = threads
+        self._name = name
+
+    def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._threads.separate(self._name).run(function, *args, **kwargs)
+
+
 class SlowLane:
     """A disk that may hang: every call goes to the pool of its mount, one at a time for each session, and for a bounded time.
 
@@ -229,7 +248,7 @@ class SlowLane:
     anything else meanwhile, except on this disk.
     """
 
-    __slots__ = ("_clock", "_is_busy", "_pool", "_queue", "_timeout_seconds")
+    __slots__ = ("__weakref__", "_clock", "_is_busy", "_pool", "_queue", "_timeout_seconds")
 
     is_local = False
     is_quick = False

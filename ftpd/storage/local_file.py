@@ -36,6 +36,8 @@ def open_regular(view: View, raw: bytes) -> tuple[int, os.stat_result, Disk | No
 class LocalFile:
     """A `spi.ReadableFile`.  Of a local disk, what is in the page cache is read on the reactor thread."""
 
+    __slots__ = ("_file", "_lane", "_path", "disk", "info")
+
     def __init__(self, path: VirtualPath, info: FileInfo, number: int, lane: Lane, disk: Disk | None) -> None:
         self.info = info
         self.disk = disk

@@ -7,10 +7,7 @@ share one tree; it is gone with the process.
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import Final
 
 import attrs
 from zope.interface import implementer
@@ -33,15 +30,11 @@ from ftpd.interfaces import IStoreKind
 from ftpd.paths import VirtualPath, encode_name
 from ftpd.schema import Size, setting
 from ftpd.spi import Threads
+from ftpd.storage.memory_files import File, Folder, MemoryDirectory, MemoryReadable, MemoryUpload, Node, describe
 from ftpd.storage.names import MAX_NAME_BYTES, numbered
-from ftpd.values import Ability, Account, Attributes, FileInfo, FileKind, WriteMode
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from ftpd.values import Ability, Account, Attributes, FileInfo, WriteMode
 
 __all__ = ["MEMORY", "MemoryFilesystem", "MemorySettings", "MemoryStore"]
-
-_BATCH: Final = 256
 
 
 @attrs.frozen
@@ -51,42 +44,6 @@ class MemorySettings:
     capacity: Size = setting(Size(64 * 1024 * 1024), help="Bytes that all files together may take.", unit="bytes", minimum=0)
 
 
-class _File:
-    """The content and attributes of a file; open files hold on to it as to an inode."""
-
-    __slots__ = ("created_ns", "data", "is_being_written", "mode", "modified_ns", "number")
-
-    def __init__(self, number: int, mode: int) -> None:
-        self.number = number
-        self.data = bytearray()
-        self.mode = mode
-        self.created_ns = self.modified_ns = time.time_ns()
-        self.is_being_written = False
-
-
-class _Folder:
-    """A directory: what is published in it, and the kept parts of cut uploads, by account and name."""
-
-    __slots__ = ("created_ns", "entries", "is_removed", "kept", "mode", "modified_ns", "number")
-
-    def __init__(self, number: int, mode: int) -> None:
-        self.number = number
-        self.is_removed = False
-        self.entries: dict[str, _Node] = {}
-        self.kept: dict[tuple[str, str], _File] = {}
-        self.mode = mode
-        self.created_ns = self.modified_ns = time.time_ns()
-
-
-_Node: TypeAlias = _File | _Folder
-
-
-def _describe(name: str, node: _Node) -> FileInfo:
-    kind, size, links = (FileKind.FILE, len(node.data), 1) if isinstance(node, _File) else (FileKind.DIRECTORY, 0, 2)
-    unique = f"m{node.number:x}"
-    return FileInfo(name, kind, size, node.modified_ns, node.mode, links, unique=unique, created_ns=node.created_ns)
-
-
 class MemoryStore:
     """A `spi.Store`.  Homes are made as accounts open them: there is no operator who could."""
 
@@ -94,7 +51,7 @@ class MemoryStore:
         self.capacity = (settings or MemorySettings()).capacity
         self.used = 0
         self._numbers = itertools.count(1)
-        self._top = _Folder(0, 0o755)
+        self._top = Folder(0, 0o755)
 
     async def open(self, account: Account) -> MemoryFilesystem:
         home = self._top
@@ -102,7 +59,7 @@ class MemoryStore:
             below = home.entries.get(name)
             if below is None:
                 below = home.entries[name] = self.new_folder()
-            if not isinstance(below, _Folder):
+            if not isinstance(below, Folder):
                 raise NotADirectory(account.home)
             home = below
         return MemoryFilesystem(self, home if account.is_confined else self._top, account)
@@ -113,11 +70,11 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to free."""
 
-    def new_file(self, permissions: int | None = None) -> _File:
-        return _File(next(self._numbers), 0o644 if permissions is None else permissions & 0o777)
+    def new_file(self, permissions: int | None = None) -> File:
+        return File(next(self._numbers), 0o644 if permissions is None else permissions & 0o777)
 
-    def new_folder(self, permissions: int | None = None) -> _Folder:
-        return _Folder(next(self._numbers), 0o755 if permissions is None else permissions & 0o777)
+    def new_folder(self, permissions: int | None = None) -> Folder:
+        return Folder(next(self._numbers), 0o755 if permissions is None else permissions & 0o777)
 
     def reserve(self, size: int) -> None:
         """Count *size* more bytes (less, if negative) as used.  Raises `NoSpace`."""
@@ -125,112 +82,10 @@ class MemoryStore:
             raise NoSpace
         self.used += size
 
-    def release(self, file: _File | None) -> None:
+    def release(self, file: File | None) -> None:
         """Count the bytes of *file*, which nobody can reach any more, as free."""
         if file is not None:
             self.used -= len(file.data)
-
-
-class _MemoryDirectory:
-    """A `spi.Directory` over the names there were when it was opened."""
-
-    def __init__(self, folder: _Folder) -> None:
-        self._folder = folder
-        self._names: Iterator[str] = iter(tuple(folder.entries))
-
-    async def next_batch(self) -> Sequence[FileInfo]:
-        names = itertools.islice(self._names, _BATCH)
-        return [_describe(name, self._folder.entries[name]) for name in names if name in self._folder.entries]
-
-    async def close(self) -> None:
-        self._names = iter(())
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
-
-
-class _MemoryReadable:
-    """A `spi.ReadableFile`."""
-
-    def __init__(self, file: _File, info: FileInfo) -> None:
-        self._file = file
-        self.info = info
-
-    def descriptor(self) -> int | None:
-        return None
-
-    async def read_at(self, offset: int, length: int) -> bytes:
-        return bytes(self._file.data[offset : offset + length])
-
-    async def close(self) -> None:
-        """Nothing to free."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing to free."""
-
-
-class _MemoryUpload:
-    """A `spi.WritableFile`: writes into *file*; *publish* and *drop* end it in the folder."""
-
-    def __init__(
-        self,
-        store: MemoryStore,
-        path: VirtualPath,
-        file: _File,
-        start: int,
-        publish: Callable[[_File], None],
-        drop: Callable[[_File, bool], None],
-    ) -> None:
-        self.path = path
-        self.start = start
-        self._store = store
-        self._file = file
-        self._publish = publish
-        self._drop = drop
-        self._is_ended = False
-        file.is_being_written = True
-
-    @property
-    def ceiling(self) -> int | None:
-        return None
-
-    def descriptor(self) -> int | None:
-        return None
-
-    async def write_at(self, offset: int, data: ReadableBuffer) -> None:
-        if self._is_ended:
-            raise Unsupported(self.path, "The upload has ended")
-        content = self._file.data
-        piece = memoryview(data).cast("B")
-        try:
-            self._store.reserve(max(0, offset + len(piece) - len(content)))
-        except NoSpace:
-            raise NoSpace(self.path) from None
-        if offset > len(content):
-            content.extend(bytes(offset - len(content)))  # a hole, as on a disk
-        content[offset : offset + len(piece)] = piece
-        self._file.modified_ns = time.time_ns()
-
-    async def commit(self) -> FileInfo:
-        if not self._is_ended:
-            self._end()
-            self._publish(self._file)
-        return _describe(self.path.name, self._file)
-
-    async def abandon(self, *, keeps: bool = True) -> None:
-        if not self._is_ended:
-            self._end()
-            self._drop(self._file, keeps)
-
-    def _end(self) -> None:
-        self._is_ended = True
-        self._file.is_being_written = False
 
 
 class MemoryFilesystem:
@@ -238,22 +93,22 @@ class MemoryFilesystem:
 
     abilities = Ability.MODES | Ability.TIMES | Ability.RESUME | Ability.STAGING | Ability.CREATION_TOLD | Ability.CREATION_SET
 
-    def __init__(self, store: MemoryStore, top: _Folder, account: Account) -> None:
+    def __init__(self, store: MemoryStore, top: Folder, account: Account) -> None:
         self._store = store
         self._top = top
         self._account = account
 
     async def stat(self, path: VirtualPath) -> FileInfo:
-        return _describe(path.name, self._visible(path))
+        return describe(path.name, self._visible(path))
 
-    async def open_directory(self, path: VirtualPath) -> _MemoryDirectory:
-        return _MemoryDirectory(self._folder(path))
+    async def open_directory(self, path: VirtualPath) -> MemoryDirectory:
+        return MemoryDirectory(self._folder(path))
 
-    async def open_read(self, path: VirtualPath) -> _MemoryReadable:
+    async def open_read(self, path: VirtualPath) -> MemoryReadable:
         node = self._node(path)
-        if isinstance(node, _Folder):
+        if isinstance(node, Folder):
             raise IsADirectory(path)
-        return _MemoryReadable(node, _describe(path.name, node))
+        return MemoryReadable(node, describe(path.name, node))
 
     async def open_write(
         self,
@@ -263,7 +118,7 @@ class MemoryFilesystem:
         offset: int = 0,
         expected_size: int | None = None,
         permissions: int | None = None,
-    ) -> _MemoryUpload:
+    ) -> MemoryUpload:
         if path.is_root:
             raise IsADirectory(path)
         if expected_size is not None and self._store.used + expected_size > self._store.capacity:
@@ -275,7 +130,7 @@ class MemoryFilesystem:
         node = folder.entries.get(path.name)
         if node is not None and mode is WriteMode.CREATE:
             raise AlreadyExists(path)
-        if isinstance(node, _Folder):
+        if isinstance(node, Folder):
             raise IsADirectory(path)
         if mode in (WriteMode.APPEND, WriteMode.RESUME):
             return self._begin_resumed(folder, path, node, None if mode is WriteMode.APPEND else offset, permissions)
@@ -301,7 +156,7 @@ class MemoryFilesystem:
         del self._parent(path).entries[path.name]
 
     async def remove_file(self, path: VirtualPath) -> None:
-        if isinstance(self._visible(path), _Folder):
+        if isinstance(self._visible(path), Folder):
             raise IsADirectory(path)
         folder = self._parent(path)
         key = (self._account.name, path.name)
@@ -311,7 +166,7 @@ class MemoryFilesystem:
             raise Busy(path, "Another session is resuming this upload")
         if kept is not None and not kept.is_being_written:
             self._store.release(folder.kept.pop(key))
-        if isinstance(node, _File):
+        if isinstance(node, File):
             self._store.release(node)
             del folder.entries[path.name]
 
@@ -351,11 +206,11 @@ class MemoryFilesystem:
     async def close(self) -> None:
         """Nothing to free."""
 
-    def _node(self, path: VirtualPath, about: VirtualPath | None = None) -> _Node:
+    def _node(self, path: VirtualPath, about: VirtualPath | None = None) -> Node:
         """Return what has the name *path*; errors are about *about*, which it may be only the way to."""
-        node: _Node = self._top
+        node: Node = self._top
         for name in path.parts:
-            if not isinstance(node, _Folder):
+            if not isinstance(node, Folder):
                 raise NotADirectory(about or path)
             below = node.entries.get(name)
             if below is None:
@@ -363,19 +218,19 @@ class MemoryFilesystem:
             node = below
         return node
 
-    def _folder(self, path: VirtualPath) -> _Folder:
+    def _folder(self, path: VirtualPath) -> Folder:
         return self._as_folder(path, path)
 
-    def _parent(self, path: VirtualPath) -> _Folder:
+    def _parent(self, path: VirtualPath) -> Folder:
         return self._as_folder(path.parent, path)
 
-    def _as_folder(self, path: VirtualPath, about: VirtualPath) -> _Folder:
+    def _as_folder(self, path: VirtualPath, about: VirtualPath) -> Folder:
         node = self._node(path, about)
-        if not isinstance(node, _Folder):
+        if not isinstance(node, Folder):
             raise NotADirectory(about)
         return node
 
-    def _visible(self, path: VirtualPath) -> _Node:
+    def _visible(self, path: VirtualPath) -> Node:
         """Return what *path* means to this account: the kept part of its own cut upload before the published file."""
         if path.is_root:
             return self._top
@@ -383,8 +238,8 @@ class MemoryFilesystem:
         _check_name(path)
         return folder.kept.get((self._account.name, path.name)) or self._node(path)
 
-    def _begin(self, folder: _Folder, path: VirtualPath, file: _File, start: int, *, is_exclusive: bool = False) -> _MemoryUpload:
-        def publish(file: _File) -> None:
+    def _begin(self, folder: Folder, path: VirtualPath, file: File, start: int, *, is_exclusive: bool = False) -> MemoryUpload:
+        def publish(file: File) -> None:
             key = (self._account.name, path.name)
             if is_exclusive and path.name in folder.entries:
                 self._store.release(file)
@@ -396,31 +251,31 @@ class MemoryFilesystem:
                 if kept is not file:
                     self._store.release(kept)
 
-        def drop(file: _File, keeps: bool) -> None:
+        def drop(file: File, keeps: bool) -> None:
             self._cut(folder, path, file, keeps)
 
-        return _MemoryUpload(self._store, path, file, start, publish, drop)
+        return MemoryUpload(path, file, start, publish, drop, self._store.reserve)
 
-    def _begin_unique(self, folder: _Folder, path: VirtualPath, permissions: int | None) -> _MemoryUpload:
+    def _begin_unique(self, folder: Folder, path: VirtualPath, permissions: int | None) -> MemoryUpload:
         wanted = encode_name(path.name)
         names = itertools.chain([path.name], (numbered(wanted, n).decode("utf-8", "surrogateescape") for n in itertools.count(1)))
         name = next(name for name in names if name not in folder.entries)
         reserved = folder.entries[name] = self._store.new_file(permissions)
         taken = path.parent.child(name)
 
-        def drop(file: _File, keeps: bool) -> None:
+        def drop(file: File, keeps: bool) -> None:
             if folder.entries.get(name) is reserved:
                 del folder.entries[name]
             self._cut(folder, taken, file, keeps)
 
-        def publish(file: _File) -> None:
+        def publish(file: File) -> None:
             self._replace(folder, taken, file)
 
-        return _MemoryUpload(self._store, taken, self._store.new_file(permissions), 0, publish, drop)
+        return MemoryUpload(taken, self._store.new_file(permissions), 0, publish, drop, self._store.reserve)
 
     def _begin_resumed(
-        self, folder: _Folder, path: VirtualPath, node: _File | None, offset: int | None, permissions: int | None
-    ) -> _MemoryUpload:
+        self, folder: Folder, path: VirtualPath, node: File | None, offset: int | None, permissions: int | None
+    ) -> MemoryUpload:
         """Go on in the kept part, else in the published file, else anew; *offset* None: at the end."""
         kept = folder.kept.get((self._account.name, path.name))
         file = kept or node
@@ -436,33 +291,33 @@ class MemoryFilesystem:
                 del kept.data[start:]
             return self._begin(folder, path, file or self._store.new_file(permissions), start)
 
-        def publish(file: _File) -> None:
+        def publish(file: File) -> None:
             if folder.entries.get(path.name) is not file:
                 raise IntegrityLost(path, "The file was replaced or deleted while it was written to")
 
-        return _MemoryUpload(self._store, path, file, start, publish, lambda *_: None)
+        return MemoryUpload(path, file, start, publish, lambda *_: None, self._store.reserve)
 
-    def _replace(self, folder: _Folder, path: VirtualPath, node: _Node) -> None:
+    def _replace(self, folder: Folder, path: VirtualPath, node: Node) -> None:
         """Give *node* the name *path* in *folder*, as rename(2) does."""
         old = folder.entries.get(path.name)
         if folder.is_removed:  # while the upload was under way
-            if isinstance(node, _File):
+            if isinstance(node, File):
                 self._store.release(node)
             raise NotFound(path)
-        if isinstance(old, _Folder):
-            if isinstance(node, _File):
+        if isinstance(old, Folder):
+            if isinstance(node, File):
                 self._store.release(node)
                 raise IsADirectory(path)
             if old.entries:
                 raise NotEmpty(path)
-        if isinstance(old, _File):
-            if isinstance(node, _Folder):
+        if isinstance(old, File):
+            if isinstance(node, Folder):
                 raise NotADirectory(path)
             self._store.release(old)
             node.mode = old.mode
         folder.entries[path.name] = node
 
-    def _cut(self, folder: _Folder, path: VirtualPath, file: _File, keeps: bool) -> None:
+    def _cut(self, folder: Folder, path: VirtualPath, file: File, keeps: bool) -> None:
         """Keep what came of a cut upload for its account, or free it."""
         key = (self._account.name, path.name)
         kept = folder.kept.get(key)

@@ -16,9 +16,9 @@ from typing import Any, TypeVar, TypeVarTuple
 from ftpd.disks import Disk
 from ftpd.errors import FileTransferError, NotFound, NotPermitted, from_oserror
 from ftpd.paths import VirtualPath
-from ftpd.spi import Threads
+from ftpd.spi import StoreThreads
 from ftpd.storage.familiar import Familiar
-from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, LocalLane
+from ftpd.storage.lane import LONG_BYTES, Descriptor, Lane, LocalLane, Separate
 from ftpd.storage.mount import Devices
 from ftpd.storage.resolve import Crossing, Place, Resolver, Uncached, place
 
@@ -53,7 +53,7 @@ class errors_about:  # reads as a statement
 class Ground:
     """What the roots of one store stand on: how names are resolved, which disks there are, and which directories were read lately."""
 
-    def __init__(self, resolver: Resolver, links: str, devices: Devices, threads: Threads) -> None:
+    def __init__(self, resolver: Resolver, links: str, devices: Devices, threads: StoreThreads) -> None:
         self.resolver = resolver
         self.links = links
         self.devices = devices
@@ -66,7 +66,7 @@ class Ground:
         """Return the lane of a local disk."""
         lane = self._lanes.get(disk)
         if lane is None:
-            lane = self._lanes[disk] = LocalLane(self._threads, disk)
+            lane = self._lanes[disk] = LocalLane(Separate(self._threads, f"disk-{disk.device:x}"), disk)
         return lane
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
 from ftpd.errors import from_oserror
 from ftpd.spi import DelayedCall, Pace, Reactor, Wanted
+from ftpd.transfer.done import Done
 from ftpd.values import Outcome, TransferResult
 
 __all__ = ["Course", "Stalled"]
@@ -23,18 +23,6 @@ class Stalled(TimeoutError):
 
     def __init__(self) -> None:
         super().__init__(errno.ETIMEDOUT, "the other side stopped moving data")
-
-
-class _Done(Deferred[TransferResult]):
-    """Its cancel asks for the end, which a thread that is at work may have to be waited for."""
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        super().__init__()
-        self._cancel = cancel
-
-    def cancel(self) -> None:
-        if not self.called:
-            self._cancel()
 
 
 class Course(ABC):
@@ -65,7 +53,7 @@ class Course(ABC):
         self.begin()
         if self._result is not None:
             return self._result
-        self._done = _Done(self.end_cancelled)
+        self._done = Done(self.end_cancelled)
         if self._stall_seconds:
             self._watch_for_stall()
         return self._done

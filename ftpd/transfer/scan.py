@@ -15,24 +15,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from ftpd.disks import disk_of
 from ftpd.errors import IntegrityLost, OverLimit, Unavailable, from_oserror
 from ftpd.transfer.crew import Crew, Crews
+from ftpd.transfer.done import Done
 from ftpd.transfer.scratch import scratch
 
 __all__ = ["Scan"]
 
 _STEP_BYTES: Final = 1024 * 1024  # what a cancel, or a transfer that wants the thread, waits for: 1.3 ms of MD5, the slowest hash
 _INLINE_BYTES: Final = 64 * 1024  # up to here the work costs no more than a hop to a thread and back (80 us of MD5)
-
-
-class _Done(Deferred[None]):
-    """Its cancel asks for the end, which a thread that is at work has to be waited for."""
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        super().__init__()
-        self._cancel = cancel
-
-    def cancel(self) -> None:
-        if not self.called:
-            self._cancel()
 
 
 class Scan:
@@ -63,7 +52,7 @@ class Scan:
         self._is_away = False
         self._is_cancelled = False
         self._fault: Exception | None = None
-        self._done = _Done(self._stop)
+        self._done: Done[None] = Done(self._stop)
 
     def start(self) -> Deferred[None]:
         """Begin; the descriptor must stay open until the Deferred has fired, a cancel notwithstanding: that waits for one step at most.

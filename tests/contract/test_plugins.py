@@ -9,6 +9,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from twisted.cred.error import UnauthorizedLogin
 from zope.interface.verify import verifyObject
 
 from ftpd.errors import IntegrityLost, NotADirectory, NotFound, Unsupported
-from ftpd.events import Event, FileChanged, LoggedIn, TransferEnded
+from ftpd.events import Event, FileChanged, LoggedIn
 from ftpd.extensions import load_file
 from ftpd.ftp.command import table
 from ftpd.ftp.commands import standard_commands
@@ -35,6 +36,7 @@ from ftpd.testing.server import Server
 from ftpd.tftp.virtual import FileRequest
 from ftpd.values import Account, Outcome, Peer, Permission, Rule
 from tests.contract.threads import OnThreads
+from tests.transfer_ended import transfer_ended
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 T = TypeVar("T")
@@ -340,20 +342,7 @@ def test_without_tables_only_the_address_is_filled_in() -> None:
 
 # The event observer.
 
-
-def ended(**facts: Any) -> TransferEnded:
-    usual = {
-        "peer": Peer("192.0.2.1", 40000, "192.0.2.2", 21, session="s1"),
-        "account": "ann",
-        "is_anonymous": False,
-        "command": "STOR",
-        "direction": "upload",
-        "path": "/in/a.txt",
-        "moved": 5,
-        "seconds": 0.1,
-        "outcome": Outcome.FINISHED,
-    }
-    return TransferEnded(**{**usual, **facts})
+ended = partial(transfer_ended, command="STOR", direction="upload", path="/in/a.txt", moved=5)
 
 
 def queued(file: Path, *events: Event, most_waiting: int = 100) -> list[dict[str, Any]]:

@@ -19,9 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
+import pytest
+
+from tests.conftest import MACHINE_LACKS
 from tests.integration.live import SECONDS
 
-__all__ = ["BROADCAST", "CLIENT", "SERVER", "SERVER6", "CannotMake", "Namespace", "Network"]
+__all__ = ["BROADCAST", "CLIENT", "SERVER", "SERVER6", "CannotMake", "Namespace", "Network", "made"]
 
 SERVER: Final = "10.69.0.1"
 SERVER6: Final = "fd00:69::1"
@@ -37,6 +40,14 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 class CannotMake(Exception):
     """This machine does not let us; the message says why."""
+
+
+def made(make: Callable[[], T]) -> T:
+    """Return the network that *make* makes, or skip the test where this machine does not let us."""
+    try:
+        return make()
+    except CannotMake as reason:
+        pytest.skip(f"{MACHINE_LACKS}no network of its own: {reason}")
 
 
 class Namespace:

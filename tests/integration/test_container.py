@@ -14,7 +14,7 @@ import pytest
 from tests.integration.conftest import Serve
 from tests.integration.container import BRIDGE, CONTAINER, HOST, ContainerHost
 from tests.integration.live import CHECKOUT, SECONDS, ConfiguredServer
-from tests.integration.network import CannotMake, Namespace
+from tests.integration.network import Namespace, made
 
 PORTS = range(50000, 50004)
 CONTENT = b"out of the box" * 10_000
@@ -22,11 +22,7 @@ CONTENT = b"out of the box" * 10_000
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[ContainerHost]:
-    try:
-        host = ContainerHost((21, *PORTS))
-    except CannotMake as error:
-        pytest.skip(f"machine: {error}")
-    with host:
+    with made(lambda: ContainerHost((21, *PORTS))) as host:
         yield host
 
 

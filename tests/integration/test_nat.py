@@ -13,7 +13,7 @@ import pytest
 from tests.integration.conftest import Serve
 from tests.integration.live import CHECKOUT, SECONDS, ConfiguredServer, merged
 from tests.integration.nat import CLIENT, CLIENT_PUBLIC, OTHER_PUBLIC, SERVER, SERVER_PUBLIC, Nat, Rules
-from tests.integration.network import CannotMake
+from tests.integration.network import made
 
 PORTS = range(50000, 50010)
 CONTENT = b"through the wall" * 10_000
@@ -22,11 +22,7 @@ CURL = ("curl", "--silent", "--show-error", "--max-time", "20")
 
 @pytest.fixture(scope="module")
 def wired() -> Iterator[Nat]:
-    try:
-        nat = Nat()
-    except CannotMake as error:
-        pytest.skip(f"machine: {error}")
-    with nat:
+    with made(Nat) as nat:
         yield nat
 
 

@@ -16,7 +16,7 @@ from tests.integration.conftest import ServeTftp, StartFleet
 from tests.integration.fleet import wait_until
 from tests.integration.lan import Datagram, Lan, Watch
 from tests.integration.live import SECONDS, merged
-from tests.integration.network import SERVER, CannotMake, Namespace
+from tests.integration.network import SERVER, Namespace, made
 from tests.integration.tftp_server import TftpServer
 from tests.integration.tftp_wire import DATA, ERROR, OACK, Packet, TftpWire, ack, data, error, oack
 
@@ -33,12 +33,8 @@ def _settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def lan() -> Iterator[Lan]:
-    try:
-        made = Lan(_MACHINES)
-    except CannotMake as reason:
-        pytest.skip(f"machine: {reason}")
-    with made:
-        yield made
+    with made(lambda: Lan(_MACHINES)) as lan:
+        yield lan
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import MACHINE_LACKS
-from tests.integration.network import CLIENT, SERVER, CannotMake, Network
+from tests.integration.network import CLIENT, SERVER, Network, made
 
 NEIGHBOURS = {CLIENT: "02:00:5e:00:53:07", "fd00:69::2": "02:00:5e:00:53:08", "fe80::5eff:fe00:5307": "02:00:5e:00:53:09"}
 ROUTED = "203.0.113.1"
@@ -16,11 +15,7 @@ ROUTED = "203.0.113.1"
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
-    try:
-        network = Network()
-    except CannotMake as error:
-        pytest.skip(f"{MACHINE_LACKS}{error}")
-    with network:
+    with made(Network) as network:
         for address, mac in NEIGHBOURS.items():
             network.server.run("ip", "neighbour", "replace", address, "lladdr", mac, "dev", "near", "nud", "permanent")
         network.server.run("ip", "route", "add", ROUTED, "via", CLIENT)

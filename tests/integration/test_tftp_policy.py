@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.conftest import ServeTftp
 from tests.integration.fleet import wait_until
-from tests.integration.network import BROADCAST, SERVER, SERVER6, CannotMake, Network
+from tests.integration.network import BROADCAST, SERVER, SERVER6, Network, made
 from tests.integration.tftp_server import Shelf, TftpServer
 from tests.integration.tftp_wire import ACK, DATA, RRQ, Packet, Refused, TftpWire, ack, data, error, oack, refusal, request
 from tests.integration.wire import free_port
@@ -37,11 +37,7 @@ def connect() -> Iterator[Connect]:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    try:
-        network = Network()
-    except CannotMake as reason:
-        pytest.skip(f"machine: no network of its own: {reason}")
-    with network:
+    with made(Network) as network:
         yield network
 
 

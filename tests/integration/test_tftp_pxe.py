@@ -15,7 +15,7 @@ import pytest
 from tests.integration.clients import Program
 from tests.integration.conftest import ServeTftp
 from tests.integration.firmware import BOOTED, TFTP_PORT, BootingMachine, boot_program
-from tests.integration.network import SERVER, SERVER6, CannotMake, Network
+from tests.integration.network import SERVER, SERVER6, Network, made
 from tests.integration.tftp_server import TftpServer
 from tests.integration.tftp_wire import RRQ, request
 
@@ -27,11 +27,7 @@ Boot = Callable[[str], BootingMachine]
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    try:
-        network = Network(has_client=False)
-    except CannotMake as reason:
-        pytest.skip(f"machine: no network of its own: {reason}")
-    with network:
+    with made(lambda: Network(has_client=False)) as network:
         yield network
 
 

@@ -8,6 +8,7 @@ from ftpd.accounts.guard import Guard, GuardedUpload
 from ftpd.errors import BadOffset, NotFound, NotPermitted, OverQuota, Unsupported
 from ftpd.paths import ROOT, VirtualPath
 from ftpd.schema import FilePath
+from ftpd.storage.layer import Layer
 from ftpd.storage.local import LocalSettings, LocalStore
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import InlineThreads, finish
@@ -364,15 +365,13 @@ def refused(call):
         finish(call)
 
 
-class Able:
+class Able(Layer):
     """Adds to a store without files what `spi` knows besides."""
 
     def __init__(self, files):
-        self._files = files
+        super().__init__(files)
+        self.calls = files.calls
         self.rules = None
-
-    def __getattr__(self, name):
-        return getattr(self._files, name)
 
     @property
     def abilities(self):

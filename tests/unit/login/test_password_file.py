@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import CancelledError
 
 from ftpd.errors import Unavailable
 from ftpd.login import hashing
 from ftpd.login.credentials import PasswordCredentials, WrongPassword
 from ftpd.login.hashing import cost_of, hash_password
+from ftpd.login.htpasswd import Signature
 from ftpd.login.password_file import PASSWORD_FILE, PasswordFile, PasswordFileSettings
 from ftpd.schema import ConfigError, FilePath, Seconds
 from ftpd.testing.fakes import HeldThreads, InlineThreads
@@ -126,6 +129,29 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_tried_again(path, monkeypatc
     with monkeypatch.context() as moment:
         moment.setattr("ftpd.login.password_file.read", fail)
         assert login(checker) == b"ann"
+    assert login(checker, b"bob", b"bobs") == b"bob"
+
+
+def test_a_disk_that_hangs_keeps_one_look_and_the_old_entries_stay(path, monkeypatch):
+    checker = make(path)
+    looks, answers = threading.Semaphore(0), threading.Event()
+
+    def hang(status):
+        looks.release()
+        assert answers.wait(30)
+        return Signature(0, 0, 0, 0, 0)  # another one: the file has changed
+
+    replace(path, b"bob:%s\n" % BOB)
+    with monkeypatch.context() as dead, recorded_log() as lines:
+        dead.setattr(Signature, "of", hang)
+        dead.setattr("ftpd.login.password_file._PATIENCE_SECONDS", 0)
+        assert login(checker) == b"ann"
+        assert looks.acquire(timeout=30)
+        assert [login(checker, b"bob", b"bobs"), login(checker)] == [None, b"ann"]
+        assert not looks.acquire(blocking=False)
+    assert [f"{path}: the disk has not answered" in line for line in lines] == [True]
+    answers.set()
+    checker._file._look.result(30)
     assert login(checker, b"bob", b"bobs") == b"bob"
 
 
@@ -262,6 +288,17 @@ def test_the_reactor_neither_looks_at_the_file_nor_hashes(path, hashed, monkeypa
     checker.requestAvatarId(PasswordCredentials(b"ann", b"secret"))
     assert hashed == []
     assert len(threads.calls) == 1
+
+
+def test_a_login_whose_client_has_gone_before_its_turn_is_not_hashed(path, hashed):
+    threads = HeldThreads()
+    checker = PasswordFile(PasswordFileSettings(path=FilePath(str(path))), threads)
+    login = checker.requestAvatarId(PasswordCredentials(b"ann", b"secret"))
+    login.addErrback(lambda failure: failure.trap(CancelledError))
+    login.cancel()
+    with pytest.raises(CancelledError):
+        threads.finish()
+    assert hashed == []
 
 
 def test_a_full_pool_is_told_as_such(path):

@@ -26,8 +26,8 @@ from ftpd.events import (
 )
 from ftpd.logs.journal import FIELDS, Journal
 from ftpd.values import ClientCertificate, Outcome, Peer, TLSFacts
+from tests.transfer_ended import PEER, transfer_ended
 
-PEER = Peer("192.0.2.7", 40000, "192.0.2.1", 21, listener="outside", session="s1")
 EVENTS = {
     "session-opened": SessionOpened(peer=PEER),
     "session-refused": SessionRefused(peer=PEER, reason="too many"),
@@ -41,21 +41,6 @@ EVENTS = {
 }
 
 
-def transfer(**changes):
-    values = {
-        "peer": PEER,
-        "account": "ann",
-        "is_anonymous": False,
-        "command": "RETR",
-        "direction": "download",
-        "path": "/a b",
-        "moved": 1000,
-        "seconds": 0.5,
-        "outcome": Outcome.FINISHED,
-    }
-    return TransferEnded(**(values | changes))
-
-
 def lines(*events, **settings):
     written = []
     journal = Journal(Logger(namespace="test", observer=written.append), **settings)
@@ -65,7 +50,7 @@ def lines(*events, **settings):
 
 
 def test_a_transfer_is_one_line_at_info():
-    (line,) = lines(transfer())
+    (line,) = lines(transfer_ended())
     assert line["log_level"] is LogLevel.info
     assert formatEvent(line) == "[s1] ann 192.0.2.7:40000 RETR /a b 1000 bytes 0.500 s finished "
 
@@ -74,14 +59,14 @@ def test_a_transfer_is_one_line_at_info():
     ("options", "ending"), [("", "sent again)"), ("blksize=1428 tsize=7", "sent again, blksize=1428 tsize=7)")]
 )
 def test_a_transfer_by_datagrams_tells_blocks_and_what_was_granted_if_anything(options, ending):
-    values = attrs.asdict(transfer(command="RRQ"), recurse=False)
+    values = attrs.asdict(transfer_ended(command="RRQ"), recurse=False)
     (line,) = lines(DatagramTransferEnded(**values, blocks=3, retransmissions=1, options=options))
     assert formatEvent(line) == f"[s1] ann 192.0.2.7:40000 RRQ /a b 1000 bytes 0.500 s finished  (3 blocks, 1 {ending}"
     assert line["options"] == options
 
 
 def test_a_transfer_has_the_promised_fields():
-    (line,) = lines(transfer(outcome=Outcome.PEER_FAULT, cause="reset"))
+    (line,) = lines(transfer_ended(outcome=Outcome.PEER_FAULT, cause="reset"))
     assert {field: line[field] for field in FIELDS if field in line} == {
         "event": "transfer-ended",
         "session": "s1",
@@ -100,11 +85,11 @@ def test_a_transfer_has_the_promised_fields():
 
 
 def test_a_listing_is_told_at_debug():
-    assert lines(transfer(direction="listing"))[0]["log_level"] is LogLevel.debug
+    assert lines(transfer_ended(direction="listing"))[0]["log_level"] is LogLevel.debug
 
 
 def test_a_fault_of_ours_is_a_warning():
-    assert lines(transfer(outcome=Outcome.LOCAL_FAULT))[0]["log_level"] is LogLevel.warn
+    assert lines(transfer_ended(outcome=Outcome.LOCAL_FAULT))[0]["log_level"] is LogLevel.warn
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -157,7 +142,7 @@ def test_an_ipv6_peer_has_brackets():
 
 
 def test_what_weighs_less_than_anybody_wants_is_not_written():
-    written = lines(*EVENTS.values(), transfer(direction="listing"), least=LogLevel.warn)
+    written = lines(*EVENTS.values(), transfer_ended(direction="listing"), least=LogLevel.warn)
     assert [line["event"] for line in written] == ["session-refused", "handshake-failed", "data-not-resumed", "login-failed"]
 
 
@@ -207,7 +192,7 @@ def test_a_line_has_what_every_line_of_a_logger_has():
 
 
 def test_a_listing_that_failed_by_our_fault_is_written_where_warnings_are():
-    assert len(lines(transfer(direction="listing", outcome=Outcome.LOCAL_FAULT), least=LogLevel.warn)) == 1
+    assert len(lines(transfer_ended(direction="listing", outcome=Outcome.LOCAL_FAULT), least=LogLevel.warn)) == 1
 
 
 @pytest.mark.parametrize(("times", "often"), [(1, ""), (14, " (14 times)")])

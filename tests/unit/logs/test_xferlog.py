@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
-from ftpd.events import LoggedIn, TransferEnded
+from ftpd.events import LoggedIn
 from ftpd.logs.xferlog import Xferlog, xferlog_line
 from ftpd.values import Outcome, Peer
+from tests.transfer_ended import PEER, transfer_ended
 
-PEER = Peer("192.0.2.7", 40000, "192.0.2.1", 21)
 NOW = time.gmtime(1_000_000_000)
-
-
-def event(**changes):
-    values = {
-        "peer": PEER,
-        "account": "ann",
-        "is_anonymous": False,
-        "command": "RETR",
-        "direction": "download",
-        "path": "/a/b.txt",
-        "moved": 1000,
-        "seconds": 2.4,
-        "outcome": Outcome.FINISHED,
-    }
-    return TransferEnded(**(values | changes))
+event = partial(transfer_ended, path="/a/b.txt", seconds=2.4)
 
 
 def test_a_download_by_an_account():

@@ -4,6 +4,8 @@ import fcntl
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing, suppress
 
 import pytest
@@ -350,6 +352,46 @@ class TestVersions:
             f"the shared state {path} cannot be used: it is another version's, or another program's; "
             f"it is now {path}.set-aside, and a new one is made"
         ]
+
+
+# In a process of its own: whoever touches what was cut off of a mapped file is killed.
+CUT = """
+import os, sys
+from ftpd.state import database as module
+
+module._LOOK_SECONDS = 0.0
+path, end = sys.argv[1:]
+database = module.Database(path, 0o600, print)
+
+
+def enter(key):
+    with database.locked():
+        database.run(lambda sql: sql.execute("insert into held (key, worker, count) values (?, 'w', 1)", (key,)))
+
+
+enter("one")
+os.truncate(path + "-shm", 0)
+if end == "use":
+    enter("two")
+database.close()
+"""
+
+
+class TestIndex:
+    @pytest.mark.parametrize(("end", "expected"), [("use", ["one", "two"]), ("close", ["one"])])
+    def test_one_that_is_cut_off_kills_nobody_and_loses_nothing(self, make, path, end, expected):
+        done = subprocess.run([sys.executable, "-c", CUT, path, end], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, f"{path}-shm was emptied under the server; it is made anew\n")
+        assert keys(make()) == expected
+
+    def test_one_that_grows_is_left_alone(self, make, path, told):
+        database = make()
+        enter(database)
+        os.truncate(path + "-shm", 65_536)
+        with database.locked():
+            database.run(lambda sql: None)
+        database.close()
+        assert told == []
 
 
 @pytest.mark.usefixtures("looks_always")

@@ -105,21 +105,43 @@ def test_a_call_that_waits_behind_a_hung_one_is_unavailable_too(threads: HeldThr
     assert not second.called
     clock.advance(10)
     assert isinstance(failure_of(second), Unavailable)
-    threads.finish()
+    threads.calls.pop()[1].callback(1)
     assert threads.calls == []
 
 
 def test_a_late_result_is_discarded_and_frees_the_lane(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
     discarded: list[int] = []
     failure: list[object] = []
-    lane.blocking(lambda: 1, discard=discarded.append).addErrback(failure.append)
-    clock.advance(30)
+
+    def hang() -> int:
+        clock.advance(30)
+        return 1
+
+    lane.blocking(hang, discard=discarded.append).addErrback(failure.append)
     threads.finish()
+    assert failure
     assert discarded == [1]
     results: list[int] = []
     lane.blocking(lambda: 2).addCallback(results.append)
     threads.finish()
     assert results == [2]
+
+
+def test_a_call_that_has_no_thread_when_its_time_is_over_is_not_made(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:
+    made: list[int] = []
+    closed: list[int] = []
+    descriptor = Descriptor(7, closed.append)
+    call = lane.blocking(made.append, 1, holding=descriptor)
+    descriptor.close()
+    clock.advance(30)
+    assert isinstance(failure_of(call), Unavailable)
+    function, ended = threads.calls.pop()
+    with pytest.raises(Unavailable):
+        function()
+    assert made == []
+    assert closed == []
+    ended.errback(Unavailable())
+    assert closed == [7]
 
 
 def test_no_timer_is_left_behind(threads: HeldThreads, clock: Clock, lane: SlowLane) -> None:

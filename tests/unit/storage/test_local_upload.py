@@ -1,4 +1,4 @@
-"""LocalUpload on a disk that turns slow between two looks at it; what uploads do to files is in the filesystem contract and test_local."""
+"""LocalUpload on a disk that turns slow between two looks at it; what uploads do to files is in the filesystem contract and local/."""
 
 from __future__ import annotations
 

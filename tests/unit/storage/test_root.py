@@ -11,7 +11,7 @@ from ftpd.disks import Disk
 from ftpd.storage.lane import Descriptor
 from ftpd.storage.mount import Devices
 from ftpd.storage.root import Ground, View
-from ftpd.testing.fakes import InlineThreads
+from ftpd.testing.fakes import HeldThreads, InlineThreads
 
 
 class Asked:
@@ -47,3 +47,20 @@ def test_where_every_name_is_in_memory_no_directory_is_remembered() -> None:
     view = View(Descriptor(-1), Ground(asked, "follow", Devices(), threads), Disk(0, is_memory=True), is_inline=True)
     assert view.place(b"name", follows_last=False).seen is None  # and no status is asked of the directory, which is none
     assert asked.waits == [True, True]
+
+
+def test_a_local_disk_that_hangs_keeps_no_thread_of_another() -> None:
+    class Separated(InlineThreads):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pools: dict[str, HeldThreads] = {}
+
+        def separate(self, name: str) -> Any:
+            return self.pools.setdefault(name, HeldThreads())
+
+    threads = Separated()
+    ground = Ground(Asked(), "follow", Devices(), threads)
+    for disk in (Disk(1), Disk(2)):
+        ground.lane(disk).blocking(os.getpid)
+    assert [len(pool.calls) for pool in threads.pools.values()] == [1, 1]
+    assert threads.calls == 0

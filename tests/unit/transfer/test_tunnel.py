@@ -544,9 +544,7 @@ def test_after_a_command_there_is_nothing_to_send_and_nobody_is_asked(version: s
 def test_nothing_is_left_behind_however_little_is_taken_at_a_time(version: str, most: int) -> None:
     server, client = established(version=version)
     data = pattern(40000)
-    sent = 0
-    while sent < len(data):
-        sent += client.connection.send(data[sent:])
+    client.connection.sendall(data)
     server.feed(client.wire())
     pieces = []
     while piece := server.decrypt(most):
@@ -559,9 +557,7 @@ def test_nothing_is_left_behind_however_little_is_taken_at_a_time(version: str, 
 def test_nothing_is_left_behind_however_small_the_buffer(version: str, most: int) -> None:
     server, client = established(version=version)
     data = pattern(40000)
-    sent = 0
-    while sent < len(data):
-        sent += client.connection.send(data[sent:])
+    client.connection.sendall(data)
     server.feed(client.wire())
     received, buffer = bytearray(), memoryview(bytearray(most))
     while count := server.decrypt_into(buffer):
