@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ftpd.errors import Unavailable
 from ftpd.spi import Served, State
@@ -44,12 +45,16 @@ class Reporter:
         if not self._turn.locked:
             self.report()
 
-    def report(self) -> Deferred[None]:
-        """Report what was seen last, after any report under way; never fails."""
-        reported: Deferred[None] = Deferred.fromCoroutine(self._report())
-        return reported.addErrback(lambda failure: self._log.failure("reporting sessions failed", failure=failure))
+    def report(self) -> Deferred[bool]:
+        """Report what was seen last, after any report under way; whether the state has answered, so that all that was asked is done.  Never fails."""
+        reported: Deferred[bool] = Deferred.fromCoroutine(self._report())
+        return reported.addErrback(self._failed)
 
-    async def _report(self) -> None:
+    def _failed(self, failure: Failure) -> bool:
+        self._log.failure("reporting sessions failed", failure=failure)
+        return False
+
+    async def _report(self) -> bool:
         await self._turn.acquire()
         try:
             rows = self._rows
@@ -59,8 +64,9 @@ class Reporter:
             requests = await self._state.report(changed, gone)
             self._told, self._named = rows, set(rows)
         except Unavailable:
-            return  # the state says so in the log, and once
+            return False  # the state says so in the log, and once
         finally:
             self._turn.release()
         for request in requests:
             self._obey(request)
+        return True

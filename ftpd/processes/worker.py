@@ -184,11 +184,12 @@ class Worker:
         return served.kick(request.field, request.value, _KICKED)
 
     def look(self) -> None:
-        """See at once what was asked, and tell the parent how many sessions that was for."""
+        """See at once what was asked, and tell the parent how many sessions that was for; nothing where it cannot be seen now."""
 
-        def looked(_: object) -> None:
-            sessions, self._met = self._met, 0
-            self._channel.send({"said": "looked", "sessions": sessions})
+        def looked(is_seen: bool) -> None:
+            if is_seen:
+                sessions, self._met = self._met, 0
+                self._channel.send({"said": "looked", "sessions": sessions})
 
         self._reporter.report().addCallback(looked)
 

@@ -121,7 +121,15 @@ def test_a_report_that_was_asked_for_comes_after_the_one_under_way(reporter, ser
     reporter.report().addCallback(reported.append)
     assert reported == []
     state.wait.callback(None)
-    assert reported == [None]
+    assert reported == [True]
+
+
+@pytest.mark.parametrize("error", [Unavailable(), ValueError("a fault")])
+def test_who_asked_for_a_report_learns_that_it_came_to_nothing(reporter, state, error):
+    state.error = error
+    reported = []
+    reporter.report().addCallback(reported.append)
+    assert reported == [False]
 
 
 def test_a_fault_is_logged_and_the_next_report_made(reporter, state):
