@@ -15,6 +15,7 @@ from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile
 from ftpd.stepping import stepped
 from ftpd.tftp.exchange import Exchange, Visitor
+from ftpd.tftp.line import Line
 from ftpd.tftp.multicast import Seat
 from ftpd.tftp.window import Sender
 from ftpd.tftp.wire.options import Terms
@@ -40,7 +41,7 @@ class Frames(Protocol):
     def size(self) -> int | None:
         """How many bytes there are to send, headers not counted, as soon as it is known."""
 
-    def frames(self, first: int, count: int) -> memoryview | bytes | None: ...
+    def send(self, line: Line, first: int, count: int) -> int | None: ...
     async def fetch(self, first: int, count: int) -> None: ...
     def close(self) -> None: ...
 
@@ -173,32 +174,23 @@ class Download(Exchange):
             if not first:
                 line.send(self._oack)
                 return
-            if count == 1 and self._pace is None and (frames := self._frames.frames(first, 1)):
-                send = line.send
-                send(frames)  # lock-step, mostly (tests/bench: tftp-storm)
-                return
-            most = line.segments
+            if count == 1 and self._pace is None and self._frames.send(line, first, 1):
+                return  # lock-step, mostly (tests/bench: tftp-storm)
             while count > 0:
-                asked = count if count < most else most
+                asked = count
                 if self._pace is not None and not (asked := self._granted(asked)):
                     self._owed = (first, count)
                     return
-                frames = self._frames.frames(first, asked)
-                if frames is None:
+                length = self._frames.send(line, first, asked)
+                if length is None:
                     if not self._fetch(first, count):
                         return
                     last = self.timer.last
                     count = count if last is None else min(count, last + 1 - first)
                     continue
-                length = len(frames)
                 if not length:  # the file has ended before what was asked for
                     return
-                if length <= self._stride:
-                    line.send(frames)
-                    sent = 1
-                else:
-                    line.burst(frames, self._stride)
-                    sent = -(-length // self._stride)
+                sent = -(-length // self._stride)
                 if self._pace is not None:
                     self._credit -= length - sent * _HEADER
                 first += sent

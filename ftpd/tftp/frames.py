@@ -15,12 +15,14 @@ from ftpd.disks import Disk, disk_of
 from ftpd.errors import IntegrityLost, from_oserror
 from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile
+from ftpd.tftp.line import Line
 
-__all__ = ["FileFrames", "Geometry", "HotFiles"]
+__all__ = ["FileFrames", "Geometry", "HotFiles", "depart"]
 
 HEADER: Final = 4  # bytes before a block's own
-_LOCKSTEP_BYTES: Final = 16 * 1024  # of a chunk where a block at a time is asked for: 5,000 clients need that memory each
-_WINDOW_BYTES: Final = 64 * 1024
+_LEAST_BYTES: Final = (
+    64 * 1024
+)  # of a chunk: each client that is alone with its file needs that memory, and less makes lock-step slower
 _LEAST_BLOCKS: Final = 8  # a chunk for each block would be read and numbered more often than sent
 _MOST_BYTES: Final = 512 * 1024  # a window of 8 of the largest blocks; fits the processor's second cache, from where it is sent
 _MOST_BLOCKS: Final = 1024  # in one preadv: IOV_MAX
@@ -45,8 +47,7 @@ class Geometry:
         self.stride = block_size + HEADER
         self.rollover = rollover
         self.numbers = _ROLLOVERS[rollover]
-        least, blocks = (_LOCKSTEP_BYTES, _LEAST_BLOCKS) if window == 1 else (_WINDOW_BYTES, 2 * window)
-        wanted = min(_MOST_BYTES, max(least, blocks * self.stride))
+        wanted = min(_MOST_BYTES, max(_LEAST_BYTES, max(_LEAST_BLOCKS, 2 * window) * self.stride))
         windows = wanted // (window * self.stride)
         self.per_chunk = max(1, min(_MOST_BLOCKS, windows * window or wanted // self.stride))
         self.key = (block_size, self.per_chunk, rollover)
@@ -151,6 +152,16 @@ class HotFiles:
         return chunk
 
 
+def depart(line: Line, datagrams: memoryview | bytes, stride: int) -> int:
+    """Send *datagrams*, *stride* bytes in each but the last, by one call, and return how many bytes that were."""
+    length = len(datagrams)
+    if length > stride:
+        line.burst((datagrams,))
+    elif length:
+        line.send(datagrams)
+    return length
+
+
 class FileFrames:
     """The frames of *file*, for one download."""
 
@@ -197,15 +208,26 @@ class FileFrames:
         self._key = (info.unique, info.size, info.modified_ns, geometry.key) if info.unique else None
         self._shared = hot.enter(self._key) if self._key is not None and self.last > 1 else None
 
+    def send(self, line: Line, first: int, count: int) -> int | None:
+        """Send as many of *count* blocks from *first* on as leave in one call, at least one, and return the bytes of their datagrams.
+
+        0: there are none; None: `fetch` them first.  Raises `FileTransferError` for the file's part, and `OSError` for the line's.
+        """
+        place = first - self._first
+        blocks = self._blocks
+        if count == 1 and 0 <= place < len(blocks):  # lock-step; who shares a chunk shares these (tests/bench: tftp-storm)
+            block = blocks[place]
+            line.send(block)
+            return len(block)
+        frames = self.frames(first, min(count, line.segments))
+        return None if frames is None else depart(line, frames, self._stride)
+
     def frames(self, first: int, count: int) -> memoryview | None:
         """Return the datagrams of *count* blocks from *first* on, or of the first few of them; None: `fetch` them first.
 
         Raises `FileTransferError`.
         """
         place = first - self._first
-        blocks = self._blocks
-        if count == 1 and 0 <= place < len(blocks):  # lock-step; who shares a chunk shares these (tests/bench: tftp-storm)
-            return blocks[place]
         if not 0 <= place < self._per:
             return self.frames(first, count) if self._turn_to(first) else None
         start = place * self._stride

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadWriteDescriptor
@@ -60,8 +60,8 @@ class Line(Protocol):
     def send(self, datagram: Any) -> object:
         """Send one datagram."""
 
-    def burst(self, datagrams: Any, size: int) -> object:
-        """Send what *datagrams* has, *size* bytes in each but the last."""
+    def burst(self, pieces: Sequence[Any]) -> object:
+        """Send what *pieces* have, one behind the other, in datagrams of the size that `cut_at` was told, but for the last."""
 
     def tell(self, listener: Listener) -> None:
         """Tell *listener* what comes, from now on."""
@@ -120,8 +120,8 @@ class ConnectedLine:
         self._listener = listener
         crowd_of(self._reactor).enter(self._reactor, self)
 
-    def burst(self, datagrams: Any, size: int) -> object:
-        return self._socket.sendmsg((datagrams,), self._segment)
+    def burst(self, pieces: Sequence[Any]) -> object:
+        return self._socket.sendmsg(pieces, self._segment)
 
     def read(self) -> None:
         if self._descriptor >= 0:
@@ -224,8 +224,8 @@ class SharedLine:
     def send(self, datagram: Any) -> object:
         return self._port.sendmsg((datagram,), self._ancillary, 0, self._peer)
 
-    def burst(self, datagrams: Any, size: int) -> object:
-        return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
+    def burst(self, pieces: Sequence[Any]) -> object:
+        return self._port.sendmsg(pieces, self._burst, 0, self._peer)
 
     def read(self) -> None:
         """All has come in the order in which it is read."""

@@ -28,6 +28,7 @@ from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
 from ftpd.tftp.groups import Groups
 from ftpd.tftp.line import ConnectedLine, Line, SharedLine
 from ftpd.tftp.logins import Logins
+from ftpd.tftp.mapping import MappedFrames, can_map
 from ftpd.tftp.multicast_download import MulticastDownload
 from ftpd.tftp.names import Names, Resolved, read_map_file
 from ftpd.tftp.neighbours import Neighbours
@@ -162,7 +163,7 @@ class Opening:
                     return member
             terms, geometry = self._terms(visitor, route, file.info.size if is_size_known else None)
             if is_size_known:
-                frames = FileFrames(file, path, geometry, self._hot)
+                frames = (MappedFrames if can_map(file, geometry) else FileFrames)(file, path, geometry, self._hot)
             else:
                 frames = StreamFrames(pieces_of(file, path), geometry, None if is_octet else Encoder().encode)
             timer = Sender(

@@ -12,7 +12,8 @@ from typing import Final, TypeGuard
 from ftpd.errors import IntegrityLost
 from ftpd.paths import VirtualPath
 from ftpd.spi import ReadableFile, StreamedFile
-from ftpd.tftp.frames import Geometry
+from ftpd.tftp.frames import Geometry, depart
+from ftpd.tftp.line import Line
 from ftpd.tftp.numbers import wire_number
 from ftpd.tftp.wire.packets import data_header
 
@@ -38,6 +39,11 @@ class StreamFrames:
         self._is_at_end = False
         self.last: int | None = None
         self.size: int | None = None
+
+    def send(self, line: Line, first: int, count: int) -> int | None:
+        """Send as many of *count* blocks as leave in one call; see `FileFrames.send`."""
+        frames = self.frames(first, min(count, line.segments))
+        return None if frames is None else depart(line, frames, self._geometry.stride)
 
     def frames(self, first: int, count: int) -> bytes | None:
         """Return the datagrams of *count* blocks from *first* on, fewer at the end; None: `fetch` them first."""

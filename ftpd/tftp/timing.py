@@ -71,14 +71,16 @@ class Timing:
         self._is_uncertain = False
         self.timeout = self._estimate
 
-    def go_on(self) -> None:
-        """Something new was heard, but it answers what was sent twice, and is no sample: take back the back-off for once.
+    def go_on(self, seconds: float) -> None:
+        """Something new was heard, *seconds* after what was sent twice, and is no sample: take back the back-off for once.
 
         RFC 6298 keeps it until the next sample.  In lock-step that is as good as every packet, and at 10 % loss a back-off would last over
-        several of them: twice the time in all.  If the next packet runs out of time as well, the estimate is too short, and RFC 6298 right.
+        several of them: twice the time in all.  If the next packet runs out of time as well, the estimate is too short, and RFC 6298 right;
+        unless what is heard comes so soon that it must be the second sending that it answers: then something was lost, and nothing late.
         """
-        if not self._is_uncertain:
-            self._is_uncertain = True
+        is_answer = self._smoothed >= 0 and seconds <= max(LEAST_ROUND_TRIP, self._smoothed)
+        if is_answer or not self._is_uncertain:
+            self._is_uncertain = not is_answer
             self._repetitions = 0
             self.timeout = self._estimate
 

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionLost
@@ -119,36 +119,38 @@ class TransferPort:
     def logPrefix(self) -> str:
         return "tftp"
 
-    def doRead(self, tries: int = _MOST_TRIES) -> None:
+    def doRead(self) -> None:
         """Take what is there, a datagram of each client at most: one alone is not asked for another, which is mostly not there.
 
-        An error that stands before it is passed by, *tries* times.
+        Errors that stand before it are passed by, `_MOST_TRIES` of them.
         """
         recvfrom = self._recvfrom
-        for turn in range(len(self._lines) or 1):
-            if self._socket is None:
-                return
-            try:
-                datagram, peer = recvfrom(LEAST_RECEIVED)
-            except BlockingIOError:
-                if not turn:
-                    self._hear_errors()
-                return
-            except OSError:  # what an answer met, told apart with a name; what has come is read at once, before another error
-                if tries:
-                    self.doRead(tries - 1)
-                if tries == _MOST_TRIES:
-                    self._hear_errors()
-                return
-            line = self._lines.get(peer)
-            if line is not None:
-                listener = line.listener
+        for errors in range(_MOST_TRIES + 1):
+            for turn in range(len(self._lines) or 1):
+                if self._socket is None:
+                    return
                 try:
-                    listener.received(datagram)
-                except Exception as fault:  # not by `_tell`: a call more for each datagram (tests/bench: tftp-tiny)
-                    self._failed(listener, fault)
-            elif peer not in self._met and is_of_transfer(datagram):
-                self._turn_away(peer)
+                    datagram, peer = recvfrom(LEAST_RECEIVED)
+                except BlockingIOError:
+                    if errors or not turn:
+                        self._hear_errors()
+                    return
+                except OSError:  # what an answer met, told apart with a name; what has come is read at once, before another error
+                    break
+                line = self._lines.get(peer)
+                if line is not None:
+                    listener = line.listener
+                    try:
+                        listener.received(datagram)
+                    except Exception as fault:  # not by `_tell`: a call more for each datagram (tests/bench: tftp-tiny)
+                        self._failed(listener, fault)
+                elif peer not in self._met and is_of_transfer(datagram):
+                    self._turn_away(peer)
+            else:
+                if errors:
+                    self._hear_errors()
+                return
+        self._hear_errors()
 
     def doWrite(self) -> None:
         self._reactor.removeWriter(self)
@@ -234,11 +236,11 @@ class PortLine:
         except OSError as error:
             return _sent_again(error, sendto, datagram, self._peer)
 
-    def burst(self, datagrams: Any, size: int) -> object:
+    def burst(self, pieces: Sequence[Any]) -> object:
         try:
-            return self._port.sendmsg((datagrams,), self._burst, 0, self._peer)
+            return self._port.sendmsg(pieces, self._burst, 0, self._peer)
         except OSError as error:
-            return _sent_again(error, self._port.sendmsg, (datagrams,), self._burst, 0, self._peer)
+            return _sent_again(error, self._port.sendmsg, pieces, self._burst, 0, self._peer)
 
     def read(self) -> None:
         self._port.doRead()

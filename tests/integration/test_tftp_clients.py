@@ -114,6 +114,26 @@ class TestMoreBlocksThanNumbers:
         assert shelf.content("file") == content
 
 
+# Blocks so large that they are sent from the page cache, of a file that is mapped in two parts.
+
+
+@pytest.mark.parametrize(
+    ("kind", "wishes"),
+    [
+        pytest.param(Curl, Wishes(block_size=65464), id="curl"),
+        pytest.param(Atftp, Wishes(block_size=65464, window=2), id="atftp-windows"),
+        pytest.param(Atftp, Wishes(block_size=32768), id="atftp-whole-pages"),
+    ],
+)
+@pytest.mark.parametrize("size", [20 * 1024 * 1024 + 5, 20 * 1024 * 1024])
+def test_large_blocks_of_a_large_file(
+    use: Use, shelf: Shelf, tmp_path: Path, kind: type[TftpClient], wishes: Wishes, size: int
+) -> None:
+    content = os.urandom(size)
+    use(kind).fetch(shelf.put("file", content), tmp_path / "fetched", wishes)
+    assert (tmp_path / "fetched").read_bytes() == content
+
+
 # Options: the log tells those that were granted.
 
 

@@ -418,21 +418,21 @@ def test_read_that_fails_at_once_is_a_fault_of_ours(home, line):
 
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_file_that_shrinks_is_not_sent_as_a_whole(home, line, tmp_path: Path, on_disk):
-    content = pattern(100_000)
+    content = pattern(400_000)
     os_path = tmp_path / "file"
     os_path.write_bytes(content)
     file = FakeFile(os_path=os_path) if on_disk else FakeFile(content)
     download = make_download(home, line, file)
     download.start()
-    os_path.write_bytes(content[:30_000])
-    file.content = content[:30_000]
+    os_path.write_bytes(content[:130_000])
+    file.content = content[:130_000]
     while not download.is_over:
         packets = line.taken()
         download.received(b"\0\4" + packets[-1][2:4])
     assert error_code(line.taken()[-1]) is ErrorCode.UNDEFINED
     event = ended(home)
     assert event.outcome is Outcome.LOCAL_FAULT
-    assert event.moved < 30_000
+    assert event.moved < 130_000
     assert file.is_closed
 
 

@@ -17,6 +17,7 @@ from ftpd.tftp.frames import FileFrames, Geometry, HotFiles
 from tests.unit.tftp.exchanges import PATH, FakeFile, blocks_of, pattern
 
 MIB = 1 << 20
+CHUNK = 127  # blocks of 512 bytes
 
 
 def frames_of(file: FakeFile, block_size: int = 512, window: int = 1, rollover: int = 0, hot: HotFiles | None = None) -> FileFrames:
@@ -76,7 +77,7 @@ def test_window_that_is_wanted_again_is_the_same(window, steps):
 
 @pytest.mark.parametrize(
     ("block_size", "window", "per_chunk"),
-    [(512, 1, 31), (8, 1, 1024), (1428, 1, 11), (1428, 64, 128), (1428, 16, 32), (512, 64, 128), (65464, 1, 8), (65464, 64, 8)],
+    [(512, 1, 127), (8, 1, 1024), (1428, 1, 45), (1428, 64, 128), (1428, 16, 32), (512, 64, 128), (65464, 1, 8), (65464, 64, 8)],
 )
 def test_chunk_is_a_number_of_windows_where_it_can_be(block_size, window, per_chunk):
     assert Geometry(block_size, window, 0).per_chunk == per_chunk
@@ -102,27 +103,27 @@ def test_behind_the_end_there_is_nothing():
 
 
 def test_buffer_is_used_again_for_what_follows():
-    content = pattern(512 * 31 * 4)
+    content = pattern(512 * CHUNK * 4)
     frames = frames_of(FakeFile(content))
-    packets(frames, 1, 31, 516)
+    packets(frames, 1, CHUNK, 516)
     first = frames._chunks[0]
-    packets(frames, 32, 31, 516)
-    packets(frames, 63, 31, 516)
+    packets(frames, CHUNK + 1, CHUNK, 516)
+    packets(frames, 2 * CHUNK + 1, CHUNK, 516)
     assert frames._chunks[2] is first
     assert 0 not in frames._chunks
 
 
 def test_block_of_a_buffer_that_was_used_again_is_not_taken_from_there(tmp_path: Path):
-    os_path, content = tmp_path / "file", pattern(512 * 31 * 4)
+    os_path, content = tmp_path / "file", pattern(512 * CHUNK * 4)
     os_path.write_bytes(content)
     file = FakeFile(os_path=os_path)
     frames = frames_of(file)
-    packets(frames, 1, 31, 516)
+    packets(frames, 1, CHUNK, 516)
     with patch.object(Disk, "scatter_cached", return_value=None):
-        assert frames.frames(32, 1) is None  # what was there is let go of
-        finish(frames.fetch(32, 1))  # and overwritten
-        assert frames.frames(31, 1) is None
-    assert packets(frames, 31, 2, 516) == blocks_of(content, 512)[30:32]
+        assert frames.frames(CHUNK + 1, 1) is None  # what was there is let go of
+        finish(frames.fetch(CHUNK + 1, 1))  # and overwritten
+        assert frames.frames(CHUNK, 1) is None
+    assert packets(frames, CHUNK, 2, 516) == blocks_of(content, 512)[CHUNK - 1 : CHUNK + 1]
     finish(file.close())
 
 
@@ -182,88 +183,88 @@ def test_store_that_gives_less_than_asked_is_asked_again():
 # What readers share.
 
 
-CHUNK_BYTES = 31 * 516
+CHUNK_BYTES = CHUNK * 516
 
 
 def test_chunk_is_read_once_for_two_readers():
-    hot, content = HotFiles(MIB), pattern(40_000)
+    hot, content = HotFiles(MIB), pattern(100_000)
     files = [FakeFile(content, unique="a") for _ in range(2)]
     readers = [frames_of(file, hot=hot) for file in files]
     for reader in readers:
-        assert packets(reader, 1, 79, 516) == blocks_of(content, 512)
-    assert (len(files[0].reads), files[1].reads) == (3, [])
+        assert packets(reader, 1, 196, 516) == blocks_of(content, 512)
+    assert (len(files[0].reads), files[1].reads) == (2, [])
 
 
 def test_lone_reader_shares_nothing():
     hot = HotFiles(MIB)
-    frames = frames_of(FakeFile(pattern(40_000), unique="a"), hot=hot)
-    packets(frames, 1, 79, 516)
+    frames = frames_of(FakeFile(pattern(100_000), unique="a"), hot=hot)
+    packets(frames, 1, 196, 516)
     assert hot._used == 0
 
 
 def test_file_without_identity_shares_nothing():
     hot = HotFiles(MIB)
-    readers = [frames_of(FakeFile(pattern(40_000)), hot=hot) for _ in range(2)]
+    readers = [frames_of(FakeFile(pattern(100_000)), hot=hot) for _ in range(2)]
     for reader in readers:
-        packets(reader, 1, 79, 516)
+        packets(reader, 1, 196, 516)
     assert hot._used == 0
 
 
 @pytest.mark.parametrize("other", [{"block_size": 1428}, {"window": 64}, {"rollover": 1}])
 def test_other_geometry_is_framed_apart(other):
-    hot, content = HotFiles(MIB), pattern(40_000)
+    hot, content = HotFiles(MIB), pattern(100_000)
     one = frames_of(FakeFile(content, unique="a"), hot=hot)
     two = frames_of(FakeFile(content, unique="a"), hot=hot, **other)
-    packets(one, 1, 79, 516)
+    packets(one, 1, 196, 516)
     size = other.get("block_size", 512)
-    assert packets(two, 1, 40_000 // size + 1, size + 4) == blocks_of(content, size, other.get("rollover", 0))
+    assert packets(two, 1, 100_000 // size + 1, size + 4) == blocks_of(content, size, other.get("rollover", 0))
 
 
 def test_changed_file_is_framed_apart():
     hot = HotFiles(MIB)
-    old, new = pattern(40_000), bytes(reversed(pattern(40_000)))
+    old, new = pattern(100_000), bytes(reversed(pattern(100_000)))
     file = FakeFile(new, unique="a")
     file.info = file.info._replace(modified_ns=2)
     readers = [frames_of(FakeFile(old, unique="a"), hot=hot) for _ in range(2)]
     changed = frames_of(file, hot=hot)
-    packets(readers[0], 1, 79, 516)
-    assert packets(changed, 1, 79, 516) == blocks_of(new, 512)
+    packets(readers[0], 1, 196, 516)
+    assert packets(changed, 1, 196, 516) == blocks_of(new, 512)
 
 
 def test_memory_is_bounded_and_the_least_recently_used_goes():
-    hot, content = HotFiles(2 * CHUNK_BYTES), pattern(512 * 31 * 5)
+    hot, content = HotFiles(2 * CHUNK_BYTES), pattern(512 * CHUNK * 5)
     readers = [frames_of(FakeFile(content, unique="a"), hot=hot) for _ in range(2)]
-    for first in (1, 32, 63):
-        packets(readers[0], first, 31, 516)
+    for first in (1, CHUNK + 1, 2 * CHUNK + 1):
+        packets(readers[0], first, CHUNK, 516)
     assert hot._used == 2 * CHUNK_BYTES
     assert sorted(readers[0]._shared.chunks) == [1, 2]
 
 
 def test_evicted_chunk_stays_whole_for_who_still_has_it():
-    hot, content = HotFiles(CHUNK_BYTES), pattern(512 * 31 * 5)
+    hot, content = HotFiles(CHUNK_BYTES), pattern(512 * CHUNK * 5)
     one, two = (frames_of(FakeFile(content, unique="a"), hot=hot) for _ in range(2))
-    packets(one, 1, 31, 516)
-    held = two.frames(1, 31)
+    packets(one, 1, CHUNK, 516)
+    held = two.frames(1, CHUNK)
     assert held is not None
-    for first in (32, 63, 94):  # evicts the first chunk, of which the maker lets go as well
-        packets(one, first, 31, 516)
-    assert bytes(held) == b"".join(blocks_of(content, 512)[:31])
-    assert packets(two, 1, 31, 516) == blocks_of(content, 512)[:31]
+    for first in (CHUNK + 1, 2 * CHUNK + 1, 3 * CHUNK + 1):  # evicts the first chunk, of which the maker lets go as well
+        packets(one, first, CHUNK, 516)
+    assert bytes(held) == b"".join(blocks_of(content, 512)[:CHUNK])
+    assert packets(two, 1, CHUNK, 516) == blocks_of(content, 512)[:CHUNK]
 
 
 def test_chunk_larger_than_the_memory_is_sent_and_not_kept():
-    hot, content = HotFiles(1000), pattern(40_000)
+    hot, content = HotFiles(1000), pattern(100_000)
     readers = [frames_of(FakeFile(content, unique="a"), hot=hot) for _ in range(2)]
     for reader in readers:
-        assert packets(reader, 1, 79, 516) == blocks_of(content, 512)
+        assert packets(reader, 1, 196, 516) == blocks_of(content, 512)
     assert hot._used == 0
 
 
 def test_last_reader_frees_the_memory():
-    hot, content = HotFiles(MIB), pattern(40_000)
+    hot, content = HotFiles(MIB), pattern(100_000)
     readers = [frames_of(FakeFile(content, unique="a"), hot=hot) for _ in range(2)]
-    packets(readers[0], 1, 79, 516)
-    assert hot._used > 40_000
+    packets(readers[0], 1, 196, 516)
+    assert hot._used > 100_000
     for reader in readers:
         reader.close()
         reader.close()
@@ -271,15 +272,15 @@ def test_last_reader_frees_the_memory():
 
 
 def test_closed_frames_hold_no_memory():
-    frames = frames_of(FakeFile(pattern(40_000)))
-    packets(frames, 1, 79, 516)
+    frames = frames_of(FakeFile(pattern(100_000)))
+    packets(frames, 1, 196, 516)
     frames.close()
     assert (frames._chunks, frames._spare) == ({}, None)
 
 
 def held_readers(count: int) -> tuple[HotFiles, list[FakeFile], list[FileFrames], list[Deferred[None]]]:
     """Return readers of one file, all of which are fetching its first chunk, and what they wait for."""
-    hot, content = HotFiles(MIB), pattern(40_000)
+    hot, content = HotFiles(MIB), pattern(100_000)
     files = [FakeFile(content, unique="a") for _ in range(count)]
     for file in files:
         file.is_held = True
@@ -293,7 +294,7 @@ def test_one_asks_the_store_for_all_who_want_the_same():
     files[0].let_go()
     assert [fetch.called for fetch in fetches] == [True] * 3
     for reader in readers:
-        assert packets(reader, 1, 31, 516) == blocks_of(pattern(40_000), 512)[:31]
+        assert packets(reader, 1, CHUNK, 516) == blocks_of(pattern(100_000), 512)[:CHUNK]
         reader.close()
     assert (hot._used, hot._files) == (0, {})
 
@@ -307,7 +308,7 @@ def test_what_fails_for_one_who_asked_fails_for_all():
     again = Deferred.fromCoroutine(readers[1].fetch(1, 1))
     files[1].let_go()
     assert again.called
-    assert packets(readers[2], 1, 31, 516) == blocks_of(pattern(40_000), 512)[:31]
+    assert packets(readers[2], 1, CHUNK, 516) == blocks_of(pattern(100_000), 512)[:CHUNK]
 
 
 async def awaited(deferred: Deferred[None]) -> None:
@@ -322,7 +323,7 @@ def test_another_asks_where_the_one_who_did_is_gone():
     files[1].let_go()
     assert [fetch.called for fetch in fetches] == [True] * 3
     for reader in readers[1:]:
-        assert packets(reader, 1, 31, 516) == blocks_of(pattern(40_000), 512)[:31]
+        assert packets(reader, 1, CHUNK, 516) == blocks_of(pattern(100_000), 512)[:CHUNK]
 
 
 def test_reader_that_is_gone_when_its_chunk_comes_does_not_ask_again():

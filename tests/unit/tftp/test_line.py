@@ -77,7 +77,7 @@ def test_kernel_cuts_a_burst(client, connect, size, count):
     assert line.segments >= count
     packets = [bytes((0, 3, 0, number)) + pattern(size - 4) for number in range(count)]
     packets[-1] = packets[-1][:7]
-    line.burst(memoryview(b"".join(packets)), size)
+    line.burst((memoryview(b"".join(packets)),))
     assert [client.recv(70_000) for _ in packets] == packets
 
 
@@ -87,7 +87,7 @@ def test_burst_has_no_more_than_the_kernel_takes(client, connect):
     for size in (12, 516, 1432, 8196, 65464 + 4):
         line.cut_at(size, 0)
         packets = [pattern(size)] * line.segments
-        line.burst(memoryview(b"".join(packets)), size)
+        line.burst((memoryview(b"".join(packets)),))
         assert [client.recv(70_000) for _ in packets] == packets
 
 
@@ -226,7 +226,7 @@ def test_shared_line_cuts_bursts_too(reactor, client, tidy, probe):
     line = SharedLine(port, probe, (address[0], 0, *address[2:]), address, [])
     line.cut_at(516, 0)
     packets = [bytes((0, 3, 0, number)) + pattern(512) for number in range(64)]
-    line.burst(memoryview(b"".join(packets)), 516)
+    line.burst((memoryview(b"".join(packets)),))
     received = [client.recvfrom(1000) for _ in packets]
     assert [datagram for datagram, _ in received] == packets
     assert {source[1] for _, source in received} == {port.address[1]}

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from ftpd.tftp.timing import Timing
 
+LATE = 0.2  # seconds behind the second sending: twice what was measured
+
 
 def timing(*, first=1.0, longest=8.0, give_up=30.0, fixed=None):
     return Timing(first, longest, give_up, fixed)
@@ -87,7 +89,7 @@ def test_news_take_the_back_off_back_once():
     measured = timing()
     measured.sample(0.1)
     backed_off(measured, 3)
-    measured.go_on()
+    measured.go_on(LATE)
     assert measured.timeout == pytest.approx(0.3)
 
 
@@ -95,10 +97,30 @@ def test_news_do_not_take_a_second_back_off_back_before_there_is_a_sample():
     measured = timing()
     measured.sample(0.1)
     measured.back_off()
-    measured.go_on()
+    measured.go_on(LATE)
     measured.back_off()
-    measured.go_on()
+    measured.go_on(LATE)
     assert measured.timeout == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_news_so_soon_behind_the_second_sending_that_they_answer_that_take_every_back_off_back(seconds):
+    """A client whose buffer is smaller than its window, and who loses the end of each: it waited longer and longer, up to the end."""
+    measured = timing()
+    measured.sample(0.1)
+    for _ in range(5):
+        measured.back_off()
+        measured.go_on(seconds)
+    assert measured.timeout == pytest.approx(0.3)
+    assert measured.round_trip == pytest.approx(0.3)
+
+
+def test_before_anything_was_measured_nothing_is_soon():
+    measured = timing()
+    for _ in range(2):
+        measured.back_off()
+        measured.go_on(0.0)
+    assert measured.timeout == 2.0
 
 
 def test_a_sample_allows_that_again():
@@ -106,7 +128,7 @@ def test_a_sample_allows_that_again():
     for _ in range(2):
         measured.sample(0.1)
         measured.back_off()
-        measured.go_on()
+        measured.go_on(LATE)
     assert measured.timeout == pytest.approx(0.25)
 
 
@@ -149,7 +171,7 @@ def test_repetitions_are_expected_within_what_was_agreed_or_the_longest_timeout(
 
 
 @given(
-    st.lists(st.floats(0, 100) | st.none() | st.just("news"), max_size=50),
+    st.lists(st.floats(0, 100) | st.none() | st.sampled_from(["news", "prompt news"]), max_size=50),
     st.floats(0.05, 60),
     st.floats(0.05, 60),
     st.floats(0.1, 600),
@@ -161,7 +183,9 @@ def test_whatever_happens_a_timeout_is_above_nothing_and_not_beyond_the_end(happ
         if event is None:
             measured.back_off()
         elif event == "news":
-            measured.go_on()
+            measured.go_on(LATE)
+        elif event == "prompt news":
+            measured.go_on(0.0)
         else:
             measured.sample(event)
         assert 0 < measured.round_trip <= measured.timeout <= measured.give_up

@@ -156,6 +156,19 @@ def test_what_came_is_read_behind_an_error(reactor, tidy, ports):
     assert (gone.told.error_numbers, other.told.datagrams) == ([errno.ECONNREFUSED], [b"\0\4\0\1"])
 
 
+def test_errors_without_end_end_the_read(reactor, tidy, ports, monkeypatch):
+    def fail(size):
+        met.append("error")
+        raise OSError(errno.ECONNREFUSED, "nobody there")
+
+    port = meet(ports, tidy).line._port
+    met = []
+    monkeypatch.setattr(port, "_recvfrom", fail)
+    monkeypatch.setattr(port, "_hear_errors", lambda: met.append("heard"))
+    port.doRead()
+    assert met == ["error"] * 9 + ["heard"]
+
+
 def test_several_errors_of_others_do_not_stop_a_datagram(reactor, tidy, ports, monkeypatch):
     client = meet(ports, tidy)
     sendto, errors = client.line._port.sendto, [errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ECONNREFUSED]
@@ -420,7 +433,7 @@ def test_kernel_cuts_a_burst(reactor, tidy, ports, host):
     client.line.cut_at(516, 0)
     assert client.line.segments == 64
     packets = [bytes((0, 3, 0, number)) + pattern(512) for number in range(16)]
-    client.line.burst(memoryview(b"".join(packets)), 516)
+    client.line.burst((memoryview(b"".join(packets)),))
     assert [client.socket.recv(1000) for _ in packets] == packets
 
 

@@ -286,6 +286,21 @@ class TestSender:
             file.expire(at)
         assert at == 59.0
 
+    def test_client_that_loses_the_end_of_every_window_waits_no_longer_each_time(self):
+        """Its buffer is smaller than its window (atftp with blocks of 64 KiB): it hears three, and says so when they come again."""
+        file = sending(4)
+        now = 1.0
+        for _ in range(10):
+            waited = file.deadline - now
+            now = file.deadline
+            file.expire(now)
+            file.acknowledge(file.base + 3, now + 0.001)
+            now = file.deadline  # what is behind the gap is not acknowledged either
+            file.expire(now)
+            file.acknowledge(file.next - 1, now + 0.001)
+            now += 0.001
+        assert waited == pytest.approx(0.2)
+
     def test_clock_that_is_set_forward_gives_nobody_up(self):
         file = sending(1)
         assert file.expire(4000.0) == (1, 1)
