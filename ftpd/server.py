@@ -73,7 +73,8 @@ class Server(Service):
 
     def reopen_logs(self) -> None:
         """Open the log files anew, after logrotate has moved them; to be called on the reactor thread."""
-        self._logs.reopen()
+        reopening: Deferred[None] = Deferred.fromCoroutine(self._logs.reopen(self._pools[0].separate("logs")))
+        reopening.addErrback(lambda failure: self._log.failure("opening the log files anew failed", failure=failure))
 
     def reload_certificates(self) -> None:
         """Read the certificate files again because an operator asks for it; to be called on the reactor thread."""

@@ -280,9 +280,12 @@ class ControlChannel(Protocol):
             self.heed_door(now)
 
     def heed_door(self, now: float) -> None:
-        """End a session that is at rest, with 421, where the factory's door is drained and it has been silent for long enough."""
+        """End a session that is at rest, with 421, where the factory's door is drained and it has been silent for long enough.
+
+        Where no quiet is granted, a login under way is not waited for: a stop would last until the last of a storm's passwords is checked.
+        """
         door = self.factory.door
-        if self._is_at_rest and door.sends_away(now - self.last_heard):
+        if door.sends_away(now - self.last_heard) and (self._is_at_rest or (door.quiet_seconds == 0 and self._is_logging_in)):
             self.dismiss(Stop.SHUTDOWN, Reply(421, door.words))
 
     @property
@@ -290,6 +293,12 @@ class ControlChannel(Protocol):
         """Whether nothing of the session is under way, waits to be answered, or is over already."""
         is_busy = self._running is not None or self._aside is not None or self._is_working or bool(self._waiting)
         return not is_busy and self._closing_since is None and self.session is not None
+
+    @property
+    def _is_logging_in(self) -> bool:
+        """Whether a command of a session without a login waits for something: a password check, the accounts' places, a home."""
+        session = self.session
+        return session is not None and not session.is_logged_in and self._running is not None and self._closing_since is None
 
     # IPushProducer: the client reads its replies too slowly, or again.
 

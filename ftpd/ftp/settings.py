@@ -155,7 +155,7 @@ class HashSettings:
         Seconds(300), help="How long one command may take, waiting for its turn included.", unit="s", minimum=0.1
     )
     max_at_once: int = setting(
-        2, help="How many files are hashed at a time, in one process; further commands wait for their turn.", minimum=1
+        2, help="How many files of one disk are hashed at a time, in one process; further commands wait for their turn.", minimum=1
     )
     upload_digest: bool = setting(
         False, help="Whether the 226 of an upload tells the SHA-256 of what is stored, which is read back for it."

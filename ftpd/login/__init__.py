@@ -8,12 +8,14 @@ Each is a cred `ICredentialsChecker` and its kind object (`interfaces.ILoginKind
 * `anonymous`: everybody.
 * `twisted_plugins`: whatever `twistd --auth` can name.
 * `certificate`: the client's certificate, alone or beside the password.
+* `calls`: those that the end of the interpreter waits for.
 * `turn`: a check that is left out where its client has gone meanwhile.
 * `chain`: several of them asked in turn.
 """
 
 __all__ = [
     "anonymous",
+    "calls",
     "certificate",
     "chain",
     "credentials",

@@ -16,6 +16,8 @@ from typing import Final
 
 import bcrypt
 
+from ftpd.login.calls import Calls
+
 __all__ = ["DEFAULT_COST", "LONGEST_PASSWORD", "VerifiedLogins", "cost_of", "generate_password", "hash_password", "verify"]
 
 LONGEST_PASSWORD: Final = 72  # bytes; bcrypt never looked at more, and the bcrypt package refuses more since 5.0
@@ -24,6 +26,7 @@ _COSTS: Final = range(4, 21)  # below 4 there is no bcrypt; above 20 one login w
 _HASH: Final = re.compile(rb"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike in some typeface: i l o 0 1
 _GENERATED_LENGTH: Final = 18  # of 31 letters: 89 bits
+_checks: Final = Calls()
 
 
 def cost_of(password_hash: bytes) -> int:
@@ -58,7 +61,8 @@ def verify(password: bytes, password_hash: bytes | None, cost: int) -> bool:
 
     A password beyond 72 bytes is no as well, after the same work: it cannot be anybody's.
     """
-    is_match = bcrypt.checkpw(password[:LONGEST_PASSWORD], password_hash or b"$2b$%02d$" % cost + b"." * 53)
+    with _checks:
+        is_match = bcrypt.checkpw(password[:LONGEST_PASSWORD], password_hash or b"$2b$%02d$" % cost + b"." * 53)
     return is_match and password_hash is not None and len(password) <= LONGEST_PASSWORD
 
 

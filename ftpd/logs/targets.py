@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import syslog
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,7 +19,7 @@ from operator import itemgetter
 from string import Formatter
 from typing import Any, TextIO
 
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import ILogObserver, LogEvent, LoggingFile, LogLevel, formatEvent
 from zope.interface import implementer
 
 from ftpd.logs.journal import FIELDS
@@ -50,6 +51,8 @@ class LogFile:
     def __init__(self, os_path: str) -> None:
         self._os_path = os_path
         self._file: FileIO | None = _open(os_path)
+        self._changes = 0  # under way, each of which has the number
+        self._lock = threading.Lock()
 
     def write(self, line: str) -> None:
         """Append *line*; after `close`, nothing."""
@@ -57,17 +60,30 @@ class LogFile:
             self._file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
     def reopen(self) -> None:
-        """Open the path anew: logrotate has moved the old file.  Where that fails the old one stays in use, and `OSError` is raised."""
-        new, old = _open(self._os_path), self._file
-        self._file = new
-        if old is not None:
-            old.close()
+        """Open the path anew: logrotate has moved the old file.  Where that fails the old one stays in use, and `OSError` is raised.
+
+        It may block, and be called in any thread: lines that are written meanwhile go to the old file.
+        """
+        with _open(self._os_path) as new:
+            with self._lock:
+                file = self._file
+                if file is None:
+                    return
+                self._changes += 1
+            try:
+                os.dup2(new.fileno(), file.fileno(), inheritable=False)  # whoever is writing keeps a number that is this file's
+            finally:
+                with self._lock:
+                    self._changes -= 1
+                    if self._file is None and not self._changes:
+                        file.close()
 
     def close(self) -> None:
-        """Close it; may be called twice."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Close it, or have it closed when it has been opened anew; may be called twice."""
+        with self._lock:
+            file, self._file = self._file, None
+            if file is not None and not self._changes:
+                file.close()
 
 
 class Stream:
@@ -125,8 +141,13 @@ def make_target(settings: TargetSettings, stream: TextIO | None = None) -> Targe
     if settings.format == "syslog":
         return Target(settings.level, _timeless_line, SystemLog())
     form = json_line if settings.format == "json" else text_line
-    sink = LogFile(settings.file) if settings.file else Stream(stream or sys.stderr)
+    sink = LogFile(settings.file) if settings.file else Stream(stream or _standard_error())
     return Target(settings.level, form, sink)
+
+
+def _standard_error() -> TextIO:
+    """Return standard error itself, also where `twistd` has put its log in its place: each line would come back as a line, without end."""
+    return sys.__stderr__ if isinstance(sys.stderr, LoggingFile) and sys.__stderr__ is not None else sys.stderr
 
 
 def text_line(event: LogEvent) -> str:

@@ -29,11 +29,12 @@ _LENGTH: Final = struct.Struct("!I")
 
 
 class Channel(Int32StringReceiver):
-    """One end.  *heard* is called with each message, an empty one for what is none; *lost* once when the other side is gone."""
+    """One end, *socket*.  *heard* is called with each message, an empty one for what is none; *lost* once when the other side is gone."""
 
     MAX_LENGTH = _MOST_BYTES
 
-    def __init__(self, heard: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    def __init__(self, socket: sockets.socket, heard: Callable[[Message], None], lost: Callable[[], None]) -> None:
+        self._socket = socket
         self._heard = heard
         self._lost = lost
 
@@ -46,6 +47,15 @@ class Channel(Int32StringReceiver):
         """Say no more; may be called twice."""
         if self.transport is not None:
             self.transport.loseConnection()
+
+    def finish(self) -> None:
+        """Hear what the other side, which is gone, has said and nobody has read yet; then close.  What says more, and more, is none of ours."""
+        left = _MOST_BYTES
+        with suppress(OSError):  # nothing more there
+            while left > 0 and self.transport is not None and (data := self._socket.recv(left)):
+                left -= len(data)
+                self.dataReceived(data)  # type: ignore[no-untyped-call]
+        self.close()
 
     def stringReceived(self, string: bytes) -> None:
         self._heard(_read(string))
@@ -70,7 +80,7 @@ def _read(string: bytes) -> Message:
 def connect(reactor: Any, socket: sockets.socket, heard: Callable[[Message], None], lost: Callable[[], None]) -> Channel:
     """Return a channel over *socket*, one end of a pair."""
     socket.setblocking(False)
-    channel = Channel(heard, lost)
+    channel = Channel(socket, heard, lost)
     Stream(reactor, socket, channel, _NOBODY, _NOBODY).start()
     return channel
 

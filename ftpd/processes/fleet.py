@@ -36,11 +36,13 @@ from ftpd.processes.order import Order
 from ftpd.processes.ports import Opened, Ports, tell_opened
 from ftpd.processes.privileges import drop, loss
 from ftpd.processes.process import WorkerProcess
+from ftpd.processes.questions import Questions
 from ftpd.processes.sockets import inherited
 from ftpd.processes.status import ListenerStatus, Status
 from ftpd.processes.tally import Tally
 from ftpd.schema import ConfigError, Problem
 from ftpd.state.sqlite import SQLiteState, prepare
+from ftpd.threads import Pool
 from ftpd.values import Request, SessionRow
 
 __all__ = ["Fleet"]
@@ -49,6 +51,7 @@ _PATIENCE_OF_RELOAD: Final = 1  # deaths of workers at their start: there are ot
 _GRACE_SECONDS: Final = 15.0  # for a worker to end once its sessions had to, before it is killed
 _QUIT_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 5.0
+_LOG_THREADS: Final = 16  # files that are opened anew at a time: one whose disk hangs keeps a thread
 _LOCKED: Final = "The server is closed for maintenance; please come back later."
 _FIXED: Final = ("user", "group", "directory")  # settings of a process that has begun
 
@@ -79,10 +82,8 @@ class Fleet(Service):
         self._count = itertools.count(1)  # of processes
         self._numbers = itertools.count(1)  # of generations
         self._locked: str | None = None
-        self._tally: Tally | None = None
         self._handing_over: Tally | None = None
         self._reloads = DeferredLock()
-        self._asking = DeferredLock()
         self._claimed: Opened | None = None  # by who had the right to
         self._opened = Opened()
         self._is_stopping = False
@@ -113,6 +114,7 @@ class Fleet(Service):
         assert self._claimed is not None
         drop(self._identity, keeps_low_ports=0 < self._config.ftp.active.source_port < 1024)
         self._logs = OpenLogs(self._config.log)
+        self._log_threads = Pool(self._reactor, "ftpd-logs", _LOG_THREADS)
         self._ports.keep(self._claimed)  # not before there is a log: it may have something to say
         tell_opened(self._log, self._config, self._claimed, self._opened)
         tell_source_port(self._log, self._config.ftp.active.source_port)
@@ -128,6 +130,7 @@ class Fleet(Service):
         self._state = SQLiteState(
             self._directory.state, "", self._reactor, ahead=self._ahead + time.monotonic() - self._reactor.seconds()
         )
+        self._questions = Questions(self._reactor, self._state, self._workers)
         self._control = ControlSocket(self._reactor, self._directory.control, self, self._identity.group)
         self._control.open()
         generation = self._start_generation(self._source, self._config, worker_count(self._config), self._opened, PATIENCE)
@@ -148,7 +151,8 @@ class Fleet(Service):
 
     def reopen_logs(self) -> None:
         """Open the log files anew in every process, after logrotate has moved them."""
-        self._logs.reopen()
+        reopening: Deferred[None] = Deferred.fromCoroutine(self._logs.reopen(self._log_threads))
+        reopening.addErrback(lambda failure: self._log.failure("opening the log files anew failed", failure=failure))
         for generation in self._generations:
             generation.tell("reopen")
 
@@ -169,27 +173,10 @@ class Fleet(Service):
         return await self._state.sessions()
 
     async def kick(self, field: str, value: str) -> int:
-        return await self._ask(Request("kick", field, value))
+        return await self._questions.ask(Request("kick", field, value))
 
     async def slow(self, field: str, value: str, rate: int) -> int:
-        return await self._ask(Request("slow", field, value, rate))
-
-    async def _ask(self, request: Request) -> int:
-        """Have every worker do *request*, and return how many sessions it was for."""
-        await self._asking.acquire()
-        try:
-            await self._state.ask(request)
-            tally = self._tally = Tally(self._reactor, [worker for worker in self._workers() if worker.serves])
-            for worker in tally.awaited:
-                worker.tell("look")
-            sessions = await tally.total
-            if tally.awaited:
-                silent = ", ".join(f"{worker.order.slot} (process {worker.pid})" for worker in tally.awaited)
-                raise Refused(f"It was done to {sessions} sessions; of others nobody knows, for worker {silent} does not answer.")
-            return sessions
-        finally:
-            self._tally = None
-            self._asking.release()
+        return await self._questions.ask(Request("slow", field, value, rate))
 
     def lock(self, message: str) -> None:
         self._locked = message or _LOCKED
@@ -259,17 +246,19 @@ class Fleet(Service):
         if self._handing_over is not None:
             self._handing_over.add(worker, 0)
 
-    def looked(self, worker: WorkerProcess, sessions: int) -> None:
-        if self._tally is not None:
-            self._tally.add(worker, sessions)
+    def looked(self, worker: WorkerProcess, question: int, sessions: int) -> None:
+        self._questions.looked(worker, question, sessions)
+
+    def met(self, sessions: int) -> None:
+        self._questions.met(sessions)
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         self._log.emit(LogLevel.levelWithName(level), "[worker {worker}] {text}", worker=worker.order.slot, text=text)
 
     def ended(self, worker: WorkerProcess) -> None:
-        for tally in (self._tally, self._handing_over):
-            if tally is not None:
-                tally.add(worker, 0)
+        self._questions.ended(worker)
+        if self._handing_over is not None:
+            self._handing_over.add(worker, 0)
         forgetting: Deferred[None] = Deferred.fromCoroutine(self._state.forget(worker.order.name))
         forgetting.addErrback(
             lambda failure: self._log.error("sessions of a dead worker are still counted: {error}", error=failure.value)
@@ -346,7 +335,8 @@ class Fleet(Service):
     async def _hand_over(self, old: Generation, new: Generation) -> None:
         """Have *old* let nobody in any more; done when it does not: who connects after a reload shall not meet the old settings."""
         settings = self._config.process
-        tally = self._handing_over = Tally(self._reactor, old.workers.values())
+        tally = self._handing_over = Tally(self._reactor)
+        tally.wait_for(old.workers.values())
         old.end("drain", idle=settings.drain_idle, most=settings.drain)
         new.tell("answer")
         await tally.total
@@ -423,6 +413,7 @@ class Fleet(Service):
         self._control.close()
         await self._state.close()
         self._directory.close()
+        self._log_threads.close()
         self._logs.close()
 
     def _kill(self) -> None:

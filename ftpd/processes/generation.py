@@ -52,8 +52,11 @@ class Home(Protocol):
     def drains(self, worker: WorkerProcess) -> None:
         """*worker* lets nobody in any more."""
 
-    def looked(self, worker: WorkerProcess, sessions: int) -> None:
+    def looked(self, worker: WorkerProcess, question: int, sessions: int) -> None:
         """*worker* has seen what it was asked; see `process.Owner`."""
+
+    def met(self, sessions: int) -> None:
+        """A worker ends that has done to *sessions* what it was not asked about; see `process.Owner`."""
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         """*worker* has said something for the log."""
@@ -177,8 +180,11 @@ class Generation:
     def drains(self, worker: WorkerProcess) -> None:
         self._home.drains(worker)
 
-    def looked(self, worker: WorkerProcess, sessions: int) -> None:
-        self._home.looked(worker, sessions)
+    def looked(self, worker: WorkerProcess, question: int, sessions: int) -> None:
+        self._home.looked(worker, question, sessions)
+
+    def met(self, worker: WorkerProcess, sessions: int) -> None:
+        self._home.met(sessions)
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         self._home.told(worker, level, text)

@@ -35,8 +35,11 @@ class Owner(Protocol):
     def drains(self, worker: WorkerProcess) -> None:
         """It lets nobody in any more."""
 
-    def looked(self, worker: WorkerProcess, sessions: int) -> None:
-        """It has seen what it was asked, and done it to so many *sessions*."""
+    def looked(self, worker: WorkerProcess, question: int, sessions: int) -> None:
+        """It has seen what it was asked with *question*, and done it to so many *sessions*."""
+
+    def met(self, worker: WorkerProcess, sessions: int) -> None:
+        """It ends, and has done to so many *sessions* what it had found before it was told to look."""
 
     def told(self, worker: WorkerProcess, level: str, text: str) -> None:
         """It has said something that belongs in the parent's log."""
@@ -62,6 +65,7 @@ class WorkerProcess(ProcessProtocol):
         self.is_heard = True
         self.is_ending = False
         self.was_killed = False
+        self._has_ended = False  # and its number may be another's
         self.sessions = 0
         self.transfers = 0
         self._owner = owner
@@ -69,7 +73,8 @@ class WorkerProcess(ProcessProtocol):
             "ready": (self._begin, {}),
             "alive": (self._count, {"sessions": int, "transfers": int}),
             "drains": (self._drains, {}),
-            "looked": (self._looked, {"sessions": int}),
+            "looked": (self._looked, {"question": int, "sessions": int}),
+            "met": (self._met, {"sessions": int}),
             "failed": (self._failed, {"problems": list}),
             "log": (self._tell, {"level": str, "text": str}),
         }
@@ -93,11 +98,12 @@ class WorkerProcess(ProcessProtocol):
 
     def kill(self) -> None:
         """End it whatever it does; its sessions are lost."""
-        if self._process.pid is not None:
+        if not self._has_ended:
             self._process.signalProcess("KILL")
 
     def processEnded(self, reason: Failure) -> None:
-        self._channel.close()
+        self._has_ended = True
+        self._channel.finish()  # its last words may have come together with its end
         self.was_killed = getattr(reason.value, "signal", None) is not None
         self._owner.ended(self, ending(reason.value))
 
@@ -124,8 +130,11 @@ class WorkerProcess(ProcessProtocol):
     def _drains(self) -> None:
         self._owner.drains(self)
 
-    def _looked(self, sessions: int) -> None:
-        self._owner.looked(self, sessions)
+    def _looked(self, question: int, sessions: int) -> None:
+        self._owner.looked(self, question, sessions)
+
+    def _met(self, sessions: int) -> None:
+        self._owner.met(self, sessions)
 
     def _failed(self, problems: list[object]) -> None:
         self._owner.failed(self, [str(problem) for problem in problems])

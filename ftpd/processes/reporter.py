@@ -57,16 +57,22 @@ class Reporter:
     async def _report(self) -> bool:
         await self._turn.acquire()
         try:
-            rows = self._rows
-            changed = [row for session, row in rows.items() if self._told.get(session) != row]
-            gone = [session for session in self._named if session not in rows]
-            self._named.update(rows)
-            requests = await self._state.report(changed, gone)
-            self._told, self._named = rows, set(rows)
-        except Unavailable:
-            return False  # the state says so in the log, and once
+            requests = await self._tell()
+            for request in requests or ():  # before the next report: whoever waits for that takes all as done
+                self._obey(request)
+            return requests is not None
         finally:
             self._turn.release()
-        for request in requests:
-            self._obey(request)
-        return True
+
+    async def _tell(self) -> Sequence[Request] | None:
+        """Tell the state what is new, and return what was asked; None where it does not answer."""
+        rows = self._rows
+        changed = [row for session, row in rows.items() if self._told.get(session) != row]
+        gone = [session for session in self._named if session not in rows]
+        self._named.update(rows)
+        try:
+            requests = await self._state.report(changed, gone)
+        except Unavailable:
+            return None  # the state says so in the log, and once
+        self._told, self._named = rows, set(rows)
+        return requests

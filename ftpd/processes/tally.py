@@ -8,6 +8,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 from ftpd.processes.process import WorkerProcess
+from ftpd.spi import DelayedCall
 
 __all__ = ["Tally"]
 
@@ -15,16 +16,22 @@ _LONGEST_SECONDS: Final = 10.0
 
 
 class Tally:
-    """Wait for the answers of *workers*, but not for ever: `total` fires with the sum of what they said.
+    """Wait for the answers of some workers, but not for ever: `total` fires with the sum of what they said.
 
     `awaited` are those who have not answered, also then.
     """
 
-    def __init__(self, reactor: Any, workers: Iterable[WorkerProcess]) -> None:
-        self.awaited = set(workers)
+    def __init__(self, reactor: Any) -> None:
+        self.awaited: set[WorkerProcess] = set()
         self.total: Deferred[int] = Deferred()
+        self._reactor = reactor
         self._sum = 0
-        self._deadline = reactor.callLater(_LONGEST_SECONDS, self._finish)
+        self._deadline: DelayedCall | None = None
+
+    def wait_for(self, workers: Iterable[WorkerProcess]) -> None:
+        """Have `total` fire when *workers* have answered, or answer no more; to be called once."""
+        self.awaited.update(workers)
+        self._deadline = self._reactor.callLater(_LONGEST_SECONDS, self._finish)
         if not self.awaited:
             self._finish()
 
@@ -36,8 +43,12 @@ class Tally:
             if not self.awaited:
                 self._finish()
 
+    def count(self, count: int) -> None:
+        """Add what a worker has done that is not asked any more, or not yet."""
+        self._sum += count
+
     def _finish(self) -> None:
-        if self._deadline.active():
+        if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         if not self.total.called:
             self.total.callback(self._sum)

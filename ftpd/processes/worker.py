@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import LogEvent, Logger, globalLogBeginner, globalLogPublisher
 
 from ftpd.config.tree import Config
@@ -69,7 +69,8 @@ class Worker:
         self._server = server
         self._state = state
         self._balance = balance
-        self._met = 0  # sessions that requests were for, since the parent last asked
+        self._met = 0  # sessions that requests were for, since the parent was last told
+        self._question = 0  # the last that the parent has asked
         self._quiet_seconds = math.inf  # that a session may be, once we drain
         self._ending: Deferred[None] | None = None
         self._deeds: dict[str, Callable[..., object]] = {
@@ -159,10 +160,18 @@ class Worker:
         signal.raise_signal(signal.SIGKILL)
 
     async def _close(self) -> None:
+        await deferLater(self._reactor, 0)  # whoever has ended the last session has yet to count it
         if self._reports.running:
             self._reports.stop()
         await self._server.stopService()
         await self._state.close()
+        if self._met:  # found before the parent has told us to look, and it does not hear of us any more
+            self._channel.send({"said": "met", "sessions": self._taken()})
+
+    def _taken(self) -> int:
+        """Return the sessions that nobody was told of, who is told of them now."""
+        sessions, self._met = self._met, 0
+        return sessions
 
     def _heard(self, message: Message) -> None:
         self._deeds[message.pop("do")](**message)
@@ -183,13 +192,13 @@ class Worker:
             return served.slow(request.field, request.value, request.rate)
         return served.kick(request.field, request.value, _KICKED)
 
-    def look(self) -> None:
-        """See at once what was asked, and tell the parent how many sessions that was for; nothing where it cannot be seen now."""
+    def look(self, question: int) -> None:
+        """See at once what was asked, and tell the parent how many sessions that was for; nothing where it cannot be seen now, or it asks anew."""
+        self._question = question
 
         def looked(is_seen: bool) -> None:
-            if is_seen:
-                sessions, self._met = self._met, 0
-                self._channel.send({"said": "looked", "sessions": sessions})
+            if is_seen and question == self._question:
+                self._channel.send({"said": "looked", "question": question, "sessions": self._taken()})
 
         self._reporter.report().addCallback(looked)
 

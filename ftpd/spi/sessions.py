@@ -81,8 +81,8 @@ class Served(Protocol):
         """Let sessions end by themselves; the Deferred fires when the last is over, those that are not logged in and those in mid handshake included.
 
         One in which nothing is under way, or waits to be answered, is told *words* and ended once its client has said nothing for so long.
-        0: at once, or after the last reply; transfers are never cut, that is what `close_sessions` is for.  May be called again with a shorter
-        time; cannot be taken back.
+        0: at once, or after the last reply, and a login under way is not waited for; transfers are never cut, that is what `close_sessions` is
+        for.  May be called again with a shorter time; cannot be taken back.
         """
 
     def lock(self, message: str | None) -> None:

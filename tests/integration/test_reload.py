@@ -39,6 +39,19 @@ while sys.modules["__main__"].__spec__.name == "ftpd.processes.worker" and os.pa
     time.sleep(0.01)
 """
 
+UNTOLD: Final = """
+import sys
+if sys.modules["__main__"].__spec__.name == "ftpd.__main__":  # the parent
+    from ftpd.processes.process import WorkerProcess
+    tell = WorkerProcess.tell
+
+    def tell_others(self, deed, **more):
+        if deed != "look" or not self.is_ending:
+            tell(self, deed, **more)
+
+    WorkerProcess.tell = tell_others
+"""
+
 STORE: Final = """
 import attrs
 from zope.interface import implementer
@@ -287,6 +300,21 @@ def test_sessions_of_old_workers_are_seen_and_can_be_kicked(fleet: StartFleet) -
                 assert asked.kick("account", "ann") == 1
             assert old.reply() == Reply(421, "The operator has ended this session.")
             assert new.ask("NOOP").code == 200
+
+
+def test_session_that_is_kicked_is_counted_where_its_worker_ends_with_it_before_it_is_told_to_look(
+    fleet: StartFleet, tmp_path: Path
+) -> None:
+    """It finds in its report of the second what is asked, and has nobody else to serve."""
+    extensions = tmp_path / "fleet0" / "extensions"
+    extensions.mkdir(parents=True)
+    (extensions / "untold.py").write_text(UNTOLD)
+    server = fleet({})
+    with Wire.of(server.add("ann")) as old:
+        server.reload()
+        with server.asked() as asked:
+            assert asked.kick("account", "ann") == 1
+        assert old.reply() == Reply(421, "The operator has ended this session.")
 
 
 def test_listener_of_ipv6_stays_open(fleet: StartFleet, has_ipv6: bool) -> None:

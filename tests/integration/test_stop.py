@@ -36,6 +36,44 @@ import sys
 if fleet := sys.modules.get("ftpd.processes.fleet"):  # not in a worker
     fleet._GRACE_SECONDS = 0.1
 """
+CHECKS: Final = """
+import threading
+import attrs
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from zope.interface import implementer
+from ftpd.interfaces import ILoginKind
+from ftpd.login.turn import in_turn
+
+@attrs.frozen
+class Settings:
+    pass
+
+@implementer(ICredentialsChecker)
+class Checker:
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def requestAvatarId(self, credentials):
+        return in_turn(self.threads, self.check)
+
+    def check(self):
+        with open({begun!r}, "a") as file:
+            file.write("begun\\n")
+        threading.Event().wait()
+
+@implementer(ILoginKind)
+class Kind:
+    name = "for ever"
+    settings = Settings
+
+    def make(self, settings, threads):
+        return Checker(threads)
+
+KIND = Kind()
+"""
 NEVER: Final = {"process": {"stop": 3600}, "storage": {"local": {"cut_upload": "discard"}}}
 
 
@@ -88,6 +126,29 @@ def test_transfer_finishes_the_idle_go_and_nobody_comes_in(begin: Serve, number:
         wait_until(lambda: is_refused(server.port), "connections are refused")
         assert_finished(server, wire, data, guest)
     assert server.end() == 0
+    assert server.is_gone()
+
+
+@pytest.mark.parametrize("launcher", [(), TWISTD], ids=["ftpd", "twistd"])
+def test_password_checks_hold_up_nobody(begin: Serve, launcher: tuple[str, ...], tmp_path: Path) -> None:
+    extensions, begun = tmp_path / "extensions", tmp_path / "begun"
+    extensions.mkdir()
+    begun.touch()
+    (extensions / "checks.py").write_text(CHECKS.format(begun=str(begun)))
+    own = {"login": [{"kind": "for ever"}], "extensions": {"directories": [extensions]}, "log": {"targets": []}}
+    server = begin({**NEVER, **own}, launcher=launcher)
+    at_once = os.cpu_count() or 1  # in each process
+    with contextlib.ExitStack() as exits:
+        wires = [exits.enter_context(Wire(server.port)) for _ in range(2 * at_once + 2)]
+        for wire in wires:
+            assert wire.reply().code == 220
+            assert wire.ask("USER ann").code == 331
+            wire.send("PASS x\r\n")
+        wait_until(lambda: len(begun.read_text().split()) >= at_once, "some are under way, and others wait for them")
+        server.process.terminate()
+        assert [wire.reply().code for wire in wires] == [421] * len(wires)
+        assert all(wire.is_closed() for wire in wires)
+    assert server.end() == (-signal.SIGTERM if launcher else 0)
     assert server.is_gone()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import attrs
 import pytest
@@ -24,6 +25,7 @@ from ftpd.login.memory import MemoryPasswords
 from ftpd.login.password_file import PasswordFileSettings
 from ftpd.logs.open import OpenLogs
 from ftpd.logs.settings import LogSettings, TargetSettings
+from ftpd.logs.targets import LogFile
 from ftpd.schema import ConfigError, FilePath
 from ftpd.service import Server, make_service, unusable_parts
 from ftpd.state.memory import MemoryState
@@ -240,6 +242,18 @@ def memory():
     from ftpd.login.memory import MemorySettings
 
     return MemorySettings()
+
+
+def test_log_files_are_opened_anew_in_threads(reactor, config, tmp_path, monkeypatch):
+    file = FilePath(str(tmp_path / "ftpd.log"))
+    server = make_service(attrs.evolve(config, log=LogSettings(targets=(TargetSettings(file=file),))), reactor)
+    where = []
+    monkeypatch.setattr(LogFile, "reopen", lambda self: where.append(threading.current_thread()))
+    server.reopen_logs()
+    while not where:
+        reactor.iterate(0.02)
+    assert where[0].daemon
+    spin(reactor, server.stopService())
 
 
 def test_late_certificates_of_the_server_leave_no_second_factor_out(reactor, config, tmp_path):

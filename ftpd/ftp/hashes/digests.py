@@ -7,7 +7,7 @@ a file that was just written is not remembered.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -44,12 +44,15 @@ class Hashed(NamedTuple):
 
 
 class Digests:
-    """The digests of a server: `settings.max_at_once` are made at a time, the others wait in order."""
+    """The digests of a server: `settings.max_at_once` are made at a time of the files of each disk, the others wait in order.
+
+    One that hangs has the places of its own files only.
+    """
 
     def __init__(self, crews: Crews, settings: HashSettings) -> None:
         self.settings = settings
         self._crews = crews
-        self._places = DeferredSemaphore(settings.max_at_once)
+        self._places: defaultdict[int | None, DeferredSemaphore] = defaultdict(lambda: DeferredSemaphore(settings.max_at_once))
         self._remembered: OrderedDict[Key, str] = OrderedDict()
 
     def allowance(self) -> Allowance:
@@ -81,16 +84,17 @@ class Digests:
             return Hashed(value, part.start, part.start + reading.progress.moved if part.end is None else part.end)
 
     async def _read_in_turn(self, reading: Reading, allowance: Allowance) -> str:
-        await self._wait_for_place(allowance)
+        places = self._places[reading.device()]
+        await self._wait_for_place(places, allowance)
         try:
             return self._recall(reading) or await self._read(reading)
         finally:
-            self._places.release()
+            places.release()
 
-    async def _wait_for_place(self, allowance: Allowance) -> None:
-        """Take a place; whoever is cancelled while waiting has none."""
+    async def _wait_for_place(self, places: DeferredSemaphore, allowance: Allowance) -> None:
+        """Take one of *places*; whoever is cancelled while waiting has none."""
         reactor = self._crews.reactor
-        place = self._places.acquire()
+        place = places.acquire()
         if not place.called:
             place.addTimeout(allowance.seconds_left(reactor.seconds()), cast(IReactorTime, reactor))
         try:

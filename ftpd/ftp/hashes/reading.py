@@ -123,6 +123,11 @@ class Reading:
         times = status.st_mtime_ns, status.st_ctime_ns
         return Key(status.st_dev, status.st_ino, status.st_size, *times, start, end, self._algorithm)
 
+    def device(self) -> int | None:
+        """Return the device that its file is on; None for one without a descriptor: all of those share what a disk has."""
+        descriptor = self._file.descriptor()
+        return None if descriptor is None else os.fstat(descriptor).st_dev
+
     async def digest(self) -> str:
         """Read the bytes; `IntegrityLost` where nobody can say that they all stood there at one time.
 

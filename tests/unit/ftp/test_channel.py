@@ -7,7 +7,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 
 from ftpd.accounts.limits import LimitSettings
-from ftpd.events import HandshakeFailed, LoggedOut, SessionClosed, SessionOpened, SessionRefused, TransferEnded, WrongProtocol
+from ftpd.events import (
+    HandshakeFailed,
+    LoggedOut,
+    LoginFailed,
+    SessionClosed,
+    SessionOpened,
+    SessionRefused,
+    TransferEnded,
+    WrongProtocol,
+)
 from ftpd.ftp.settings import FTPSettings, ProtectionSettings, TimeoutSettings
 from ftpd.storage.memory import MemoryStore
 from ftpd.testing.dialogue import Dialogue
@@ -414,14 +423,39 @@ def test_shutdown_says_421_and_cancels_the_transfer():
     assert drained.called
 
 
-def test_login_under_way_in_a_drain_is_answered_before_the_421():
+def logging_in(checker):
+    return Dialogue(checkers=[checker]).hears(220).says("USER ann").hears(331).says("PASS x")
+
+
+def test_login_under_way_in_a_drain_is_answered():
     checker = HeldChecker()
-    dialogue = Dialogue(checkers=[checker]).hears(220).says("USER ann").hears(331).says("PASS x")
-    drained = dialogue.server.factory.drain(0, "Please come back.")
+    dialogue = logging_in(checker)
+    drained = dialogue.server.factory.drain(0.5, "Please come back.")
     dialogue.rests().hears_nothing()
     checker.asked[0].callback(b"ann")
-    dialogue.rests().hears(230).hears(421, "Please come back.").is_closed()
+    dialogue.rests().hears(230).is_open().waits(1).hears(421, "Please come back.").is_closed()
     assert drained.called
+
+
+def test_login_under_way_where_no_quiet_is_granted_holds_up_nobody():
+    checker = HeldChecker()
+    dialogue = logging_in(checker)
+    drained = dialogue.server.factory.drain(0, "Please come back.")
+    dialogue.rests().hears(421).is_closed()
+    assert (drained.called, checker.is_cancelled) == (True, True)
+    assert [event.reason for event in dialogue.events(SessionClosed)] == ["Please come back."]
+    assert dialogue.events(LoginFailed) == []
+
+
+def test_login_that_begins_after_a_transfer_where_no_quiet_is_granted_holds_up_nobody():
+    checker = HeldChecker()
+    dialogue = logging_in(checker)
+    checker.asked[0].callback(b"ann")
+    dialogue.rests().hears(230).says("STOR c").hears(150).says("USER ann").says("PASS x")
+    drained = dialogue.server.factory.drain(0, "Please come back.")
+    dialogue.rests().hears_nothing()
+    dialogue.sends(b"whole").ends().hears(226).hears(331).hears(421).is_closed()
+    assert (drained.called, checker.is_cancelled) == (True, True)
 
 
 # Bytes.

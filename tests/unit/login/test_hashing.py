@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import bcrypt
 import pytest
@@ -9,6 +12,26 @@ from ftpd.login import hashing
 from ftpd.login.hashing import VerifiedLogins, cost_of, generate_password, hash_password, verify
 
 HASH = b"$2y$04$abcdefghijklmnopqrstuuFfRULlklvlEIYM.Vi1hd.LFo7gfyomi"
+CHECKOUT = Path(__file__).resolve().parents[3]
+LEAVES = """
+import os, threading, time
+from ftpd.login import hashing
+
+class Late:  # the interpreter is longer at its end than a check takes
+    def __del__(self, sleep=time.sleep):
+        sleep(0.5)
+
+os.late = Late()
+begun, checkpw = threading.Event(), hashing.bcrypt.checkpw
+
+def told(*arguments):
+    begun.set()
+    return checkpw(*arguments)
+
+hashing.bcrypt.checkpw = told
+threading.Thread(target=hashing.verify, args=(b"secret", None, 10), daemon=True).start()
+begun.wait()
+"""
 
 
 @pytest.fixture
@@ -140,3 +163,11 @@ class TestVerifiedLogins:
         verified.remember(b"secret", HASH)
         assert b"secret" not in repr(vars(verified)).encode()
         assert HASH not in repr(vars(verified)).encode()
+
+
+# The end.
+
+
+def test_a_check_under_way_does_not_abort_the_process_that_ends():
+    done = subprocess.run([sys.executable, "-c", LEAVES], cwd=CHECKOUT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")

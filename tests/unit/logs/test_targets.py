@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import sys
 import syslog
 
 import pytest
-from twisted.logger import LogLevel
+from twisted.logger import Logger, LoggingFile, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from ftpd.logs.settings import TargetSettings
@@ -125,9 +127,51 @@ def test_a_file_that_cannot_be_reopened_stays_in_use(tmp_path):
     assert (tmp_path / "moved" / "a.log").read_text() == "still here\n"
 
 
+def test_a_file_that_is_closed_while_its_old_disk_is_waited_for_is_closed_after_that(tmp_path, monkeypatch):
+    file = LogFile(str(tmp_path / "a.log"))
+    before = set(os.listdir("/proc/self/fd"))
+    dup2 = os.dup2
+
+    def slow(*arguments, **more):
+        file.close()
+        file.write("nobody writes this")
+        dup2(*arguments, **more)
+
+    monkeypatch.setattr(os, "dup2", slow)
+    file.reopen()
+    assert len(before) - len(os.listdir("/proc/self/fd")) == 1
+    assert (tmp_path / "a.log").read_text() == ""
+
+
+def test_a_log_file_opened_anew_is_not_inherited(tmp_path):
+    path = tmp_path / "a.log"
+    file = LogFile(str(path))
+    file.reopen()
+    [number] = [number for number in map(int, os.listdir("/proc/self/fd")) if leads_to(number) == str(path)]
+    assert not os.get_inheritable(number)
+    file.close()
+
+
+def leads_to(number):
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except FileNotFoundError:  # what listed them
+        return ""
+
+
 def test_a_new_log_file_is_not_for_everybody(tmp_path):
     LogFile(str(tmp_path / "a.log")).close()
     assert stat.S_IMODE((tmp_path / "a.log").stat().st_mode) & 0o007 == 0
+
+
+def test_a_line_for_standard_error_does_not_come_back_as_a_line_of_a_program_that_logs_that(monkeypatch, capfd):
+    """As `twistd` does."""
+    monkeypatch.setattr(sys, "stderr", LoggingFile(logger=Logger()))
+    target = make_target(TargetSettings())
+    globalLogPublisher.addObserver(target)
+    Logger().info("a line")
+    globalLogPublisher.removeObserver(target)
+    assert [line.split(" ", 1)[1] for line in capfd.readouterr().err.splitlines()] == ["info a line"]
 
 
 def test_writing_after_close_does_nothing(tmp_path):

@@ -86,6 +86,17 @@ def test_last_message_arrives_although_the_process_ends(reactor, pair):
     assert one.heard == [{"said": "failed"}]
 
 
+def test_what_nobody_has_read_yet_is_heard_before_the_channel_is_finished(reactor, pair):
+    one = End(reactor, pair[0])
+    for number in range(3):
+        send_last(pair[1], {"number": number, "text": "x" * 10_000})
+    one.channel.finish()
+    assert [message["number"] for message in one.heard] == [0, 1, 2]
+    until(reactor, lambda: one.losses)
+    one.channel.finish()
+    assert one.losses == 1
+
+
 def test_last_message_to_nobody_harms_nothing(pair):
     pair[0].close()
     send_last(pair[1], {"said": "failed"})

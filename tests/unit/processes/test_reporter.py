@@ -124,6 +124,17 @@ def test_a_report_that_was_asked_for_comes_after_the_one_under_way(reporter, ser
     assert reported == [True]
 
 
+def test_what_was_asked_is_done_before_the_next_report_is_answered(served, state):
+    done = []
+    reporter = Reporter([served], state, done.append)
+    state.wait = Deferred()
+    state.asked = [Request("kick", "account", "ann")]
+    reporter.look()
+    reporter.report().addCallback(done.append)
+    state.wait.callback(None)
+    assert done == [Request("kick", "account", "ann"), True]
+
+
 @pytest.mark.parametrize("error", [Unavailable(), ValueError("a fault")])
 def test_who_asked_for_a_report_learns_that_it_came_to_nothing(reporter, state, error):
     state.error = error

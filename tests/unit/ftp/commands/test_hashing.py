@@ -339,7 +339,7 @@ def test_feat_shows_them_to_who_may_read_something(account, is_shown):
 def busy():
     """A session whose HASH waits for its turn, which another has."""
     dialogue = limited(max_at_once=1)
-    places = dialogue.session.factory.digests._places
+    places = dialogue.session.factory.digests._places[None]
     assert places.acquire().called
     dialogue.says("HASH hello").hears_nothing()
     return dialogue, places
@@ -404,7 +404,7 @@ def test_wait_that_is_too_long_is_450(busy):
 def test_mmd5_that_is_stopped_in_the_middle_tells_nothing():
     dialogue = limited(max_at_once=1)
     digests = dialogue.session.factory.digests
-    of, places = digests.of, digests._places
+    of, places = digests.of, digests._places[None]
 
     async def first_alone(*arguments):
         hashed = await of(*arguments)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import partial
+from pathlib import Path
 
 import pytest
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
 from ftpd.errors import Busy, NotPermitted, OverLimit
 from ftpd.ftp.hashes import digests as module
+from ftpd.ftp.hashes import reading
 from ftpd.ftp.hashes.algorithms import Algorithm
 from ftpd.ftp.hashes.digests import Hashed, digest_of
 from ftpd.ftp.settings import HashSettings
@@ -20,7 +23,7 @@ from ftpd.testing.dialogue import Dialogue
 from ftpd.testing.fakes import finish
 from ftpd.testing.server import Server
 from ftpd.values import Account, Permission, Rule
-from tests.unit.ftp.hashes.asker import CONTENT, SHA_256, Asker
+from tests.unit.ftp.hashes.asker import CONTENT, SHA_256, Asker, OpenFile
 
 MIB = 1024 * 1024
 LONG_AGO = 1_000_000_000
@@ -146,6 +149,41 @@ def test_no_more_are_read_at_a_time_than_there_are_places(path, clock):
     assert len(asker.files) == 5
     assert [clock.wait(one).end for one in asked] == [MIB] * 5
     assert all(file.is_closed for file in asker.files)
+
+
+class Hung:
+    """A scan of a disk that does not answer."""
+
+    def __init__(self, *arguments): ...
+
+    def start(self):
+        return Deferred()
+
+
+def test_disk_that_hangs_keeps_no_place_of_another(path, clock, monkeypatch):
+    asker = Asker(path, clock, settings=HashSettings(max_at_once=1))
+    with monkeypatch.context() as patch, open(os.memfd_create("other"), "wb") as other:
+        patch.setattr(reading, "Scan", Hung)
+        asker.path = Path(f"/proc/self/fd/{other.fileno()}")
+        other.write(CONTENT)
+        other.flush()
+        hung = [asker.asks() for _ in range(2)]
+        asker.path = path
+        patch.undo()
+        assert asker.hears() == Hashed(SHA_256, 0, len(CONTENT))
+        assert not any(one.called for one in hung)
+
+
+def test_store_that_hangs_keeps_no_place_of_a_disk(path, clock):
+    class Slow(OpenFile):
+        async def read_at(self, offset, length):
+            return await Deferred()
+
+    asker = Asker(path, clock, partial(Slow, has_descriptor=False), settings=HashSettings(max_at_once=1))
+    hung = [asker.asks() for _ in range(2)]
+    asker.kind = OpenFile
+    assert asker.hears() == Hashed(SHA_256, 0, len(CONTENT))
+    assert not any(one.called for one in hung)
 
 
 def test_who_waits_too_long_for_a_place_is_told_that_others_are_served(path, clock):
