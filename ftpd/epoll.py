@@ -8,6 +8,7 @@ name their session themselves, and it is a tenth of a login.  A turn of Twisted'
 
 from __future__ import annotations
 
+import math
 import select
 import sys
 import time
@@ -17,9 +18,11 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.python import log
 
+from ftpd.alarm import Alarm
+
 __all__ = ["install"]
 
-_LONGEST_SECONDS: Final = 2147483  # what epoll_wait takes: 2 ** 31 milliseconds
+_UNKNOWN: Final = -1.0  # the alarm is set for no time that anything is due at
 _READABLE: Final = select.EPOLLIN
 
 # What the loop below reads of Twisted's reactor besides its public interface; where one of them is missing Twisted's own loop runs.
@@ -45,38 +48,59 @@ class ContextFreeReactor(EPollReactor):
     running: bool
     threadCallQueue: list[Any]
 
+    _alarm: Alarm
+    _alarm_descriptor = -1
+    _rings_at = _UNKNOWN
+    _is_due = False  # whether the alarm has rung
+
     def mainLoop(self) -> None:
-        """Run until `stop`: as Twisted's, but what is due is looked for here, and Twisted asked only where something is."""
-        if not all(hasattr(self, name) for name in _READ):
+        """Run until `stop`: as Twisted's, but Twisted is asked what is due only where an alarm has rung, or something new is there.
+
+        So the kernel keeps one timer, and sets none for each wait: a twentieth of a block of TFTP in lock-step.
+        """
+        try:
+            if not all(hasattr(self, name) for name in _READ):
+                raise OSError("this Twisted is another one")
+            self._alarm = Alarm()
+        except OSError:
             super().mainLoop()
             return
+        self._alarm_descriptor = self._alarm.descriptor
+        self._poller.register(self._alarm_descriptor, _READABLE)
         while self._started:
             try:
                 self._turn()
             except BaseException:  # as Twisted's: one fault ends no server
                 log.err(None, "unhandled in the main loop")  # type: ignore[no-untyped-call]
+        self._poller.unregister(self._alarm_descriptor)
+        self._alarm_descriptor = -1
+        self._alarm.close()
 
     def _turn(self) -> None:
-        """Wait for descriptors until something else is due, serve them, and begin again until there is something else to do."""
-        seconds, poll = self.seconds, self.doPoll
-        while self.running and not (self.threadCallQueue or self._newTimedCalls or self._justStopped):
+        """Serve descriptors until there is something else to do, and do that."""
+        poll = self.doPoll
+        while self.running and not (self._is_due or self.threadCallQueue or self._newTimedCalls or self._justStopped):
             pending = self._pendingTimedCalls
-            if not pending:
-                poll(None)
-                continue
-            left = pending[0].time - seconds()
-            if left <= 0:
-                break
-            poll(min(left, _LONGEST_SECONDS))
+            due_at = pending[0].time if pending else math.inf
+            if due_at != self._rings_at:
+                self._alarm.set(due_at)
+                self._rings_at = due_at
+            poll(None)
+        if self._is_due:
+            self._is_due = False
+            self._rings_at = _UNKNOWN
         self.runUntilCurrent()
-        poll(self.timeout() if self.running else 0)
+        if not self.running:
+            poll(0)
 
     def doPoll(self, timeout: float | None) -> None:
         selectables = self._selectables
-        # As many as there are, or a busy few would be served again and again before the rest.
-        for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, len(selectables)):
+        # As many as there are, or a busy few would be served again and again before the rest; and the alarm.
+        for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, len(selectables) + 1):
             selectable = selectables.get(descriptor)
-            if selectable is None:  # an earlier one of this round may have closed it
+            if selectable is None:  # the alarm, or an earlier one of this round has closed it
+                if descriptor == self._alarm_descriptor:
+                    self._is_due = True
                 continue
             if event != _READABLE:
                 self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]

@@ -34,6 +34,7 @@ FLOORS = {
     "ftpd.interfaces": 1,
     "ftpd.events": 1,
     "ftpd.stepping": 1,
+    "ftpd.alarm": 1,
     "ftpd.disks": 1,
     "ftpd.binding": 1,
     "ftpd.storage": 2,

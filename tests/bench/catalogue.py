@@ -17,7 +17,7 @@ DISK: Final = ("disk-upload", "disk-upload-durable")  # they need a directory on
 _NO_TLS: Final = frozenset({"twisted"})
 _NO_MLSD: Final = frozenset({"twisted", "vsftpd"})
 _NO_THOUSANDS: Final = frozenset({"atftpd"})  # it is at its end with 500, and two thirds of the clients get nothing
-_BARE_DOES: Final = frozenset({"noop", "retr", "stor", "retr8", "stor8", "login", "tftp-tiny", "tftp-tiny8"})
+_FTP_OF_BARE: Final = frozenset({"noop", "retr", "stor", "retr8", "stor8", "login"})
 _BLOCKS: Final = (512, 1428, 8192, 65464)
 _WINDOWS: Final = (1, 8, 16, 64)
 
@@ -63,7 +63,12 @@ def catalogue(entries: int) -> dict[str, Measure]:
         "tftp-storm": tftp.storm(200),
         "tftp-storm2000": tftp.storm(2000, _NO_THOUSANDS, most_rounds=1),
     }
-    return {name: measure if name in _BARE_DOES else _without_bare(measure) for name, measure in measures.items()}
+    return {name: measure if _is_of_bare(name) else _without_bare(measure) for name, measure in measures.items()}
+
+
+def _is_of_bare(name: str) -> bool:
+    """Whether the bare loops do it; of thousands of clients some have to be told again, and these loops tell nobody twice."""
+    return name in _FTP_OF_BARE or (name.startswith("tftp") and name != "tftp-storm2000")
 
 
 def _without_bare(measure: Measure) -> Measure:

@@ -13,6 +13,7 @@ import pytest
 from twisted.logger import globalLogPublisher
 from twisted.python import context
 
+import ftpd.alarm
 import ftpd.epoll
 from ftpd.epoll import ContextFreeReactor
 from ftpd.testing.lines import private_reactor
@@ -168,6 +169,51 @@ def test_a_call_made_by_a_reader_comes_in_its_time(reactor: Any, pair: tuple[soc
     pair[1].send(b"hello")
     reactor.run(installSignalHandlers=False)
     assert order == ["reader", "its call"]
+
+
+def test_calls_at_the_same_time_and_one_that_is_put_off_all_come(reactor: Any) -> None:
+    order: list[str] = []
+    at = reactor.seconds() + 0.01
+    calls = [reactor.callLater(1, order.append, name) for name in ("one", "other")]
+    for call in calls:
+        call.reset(at - reactor.seconds())
+        call.time = at
+    put_off = reactor.callLater(0.005, order.append, "put off")
+    put_off.reset(0.02)
+    reactor.callLater(0.001, lambda: None).cancel()
+    reactor.callLater(0.03, reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert sorted(order[:2]) == ["one", "other"]
+    assert order[2:] == ["put off"]
+
+
+def test_while_it_waits_the_kernel_is_told_of_no_time(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[Any] = []
+    poll = reactor.doPoll
+
+    def watched(timeout: Any) -> None:
+        waits.append(timeout)
+        poll(timeout)
+
+    monkeypatch.setattr(reactor, "doPoll", watched)
+    reactor.callLater(0.01, reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert set(waits[:-1]) == {None}
+
+
+def test_its_alarm_goes_with_the_loop(reactor: Any) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    reactor.callWhenRunning(reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def test_without_an_alarm_the_loop_is_twisted_s_own(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftpd.alarm, "_libc", None)
+    monkeypatch.setattr(reactor, "_turn", None)
+    reactor.callWhenRunning(reactor.stop)
+    reactor.run(installSignalHandlers=False)
+    assert not reactor.running
 
 
 def test_a_timer_moved_to_an_earlier_time_is_not_slept_through(reactor: Any, pair: tuple[socket.socket, socket.socket]) -> None:
