@@ -2,7 +2,7 @@
 
 Apart from the reactor, which would serve each of them once before any of them again: by then the processor's cache has lost what it had of the
 first, sockets and objects, and in lock-step that is a tenth of a block's cost (tests/bench: tftp-storm of 2,000).  So a row of lines is served
-again and again, for its share of less than a tenth of a second, unless no client of it has answered; and then the next row.  What else the
+again and again, for its share of a third of a second, unless no client of it has answered; and then the next row.  What else the
 reactor has to do comes each time that a row was served once.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Crowd", "crowd_of"]
 
 _FEW: Final = 256  # lines that the reactor reads by itself: as many fit the cache, and in rows they would need a second question to the kernel
 _ROW: Final = 128  # lines; with 64 and 256 a block costs the same, and between two turns of a row others wait
-_ROUND_SECONDS: Final = 0.08  # until it is the first row's turn again: less than any silence after which a block is sent again
+_ROUND_SECONDS: Final = 0.32  # until it is the first row's turn again: less than any silence after which a client asks again
 
 
 class Member(Protocol):

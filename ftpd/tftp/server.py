@@ -317,7 +317,9 @@ class TFTPServer:
         for exchange in [exchange for exchange in self._exchanges.values() if exchange.timer.deadline <= now]:
             assert isinstance(exchange, Exchange)  # a beginning has no deadline
             try:
-                exchange.expired(now)
+                exchange.catch_up()  # it may have come, and not been read yet: of a crowd that takes its turn
+                if exchange.timer.deadline <= now and self._exchanges.get(exchange.visitor.key) is exchange:
+                    exchange.expired(now)
             except Exception as fault:  # a fault of ours ends one exchange, and not the time of all others
                 exchange.fail(fault)
         if self._exchanges and self._sweeping is None:

@@ -6,6 +6,7 @@ The last acknowledgement goes to another port of ours than the next request, and
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -21,7 +22,7 @@ from ftpd.storage.memory import MemoryStore
 from ftpd.testing.fakes import finish
 from ftpd.tftp.server import TFTPServer
 from ftpd.tftp.settings import TFTPListenSettings
-from ftpd.tftp.wire.packets import ack
+from ftpd.tftp.wire.packets import ack, error
 from ftpd.values import Account, Outcome, WriteMode
 from tests.unit.tftp.exchanges import data
 from tests.unit.tftp.loopback import turn_until
@@ -103,3 +104,31 @@ def test_what_is_asked_for_behind_the_last_acknowledgement_is_answered_at_once(
     server._port.doRead()  # the request is read first
     assert client.hear() == data(1, SHORT if second == "short" else LONG[:512])
     assert [(end.outcome, end.cause) for end in ends] == [(Outcome.FINISHED, "")]
+
+
+@pytest.mark.parametrize("has_come", [True, False])
+def test_what_has_come_and_was_not_read_yet_is_no_silence(
+    server: TFTPServer, client: Client, monkeypatch: pytest.MonkeyPatch, *, has_come: bool
+) -> None:
+    """Thousands at a time are read in turns (`crowd`), and one whose turn has yet to come is not sent its block again."""
+    client.ask("long")
+    assert client.hear() == data(1, LONG[:512])
+    if has_come:
+        client.acknowledge(1)
+    monkeypatch.setattr(server.reactor, "seconds", lambda: time.time() + 60)
+    server.reactor.runUntilCurrent()
+    assert client.hear() == data(2 if has_come else 1, LONG[:512])
+    assert [row.moved for row in server.rows()] == [512 if has_come else 0]
+
+
+def test_client_that_has_gone_is_over_once_when_its_time_has_run_out(
+    server: TFTPServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[DatagramTransferEnded] = []
+    server.events.add(lambda event: ends.append(event) if isinstance(event, DatagramTransferEnded) else None)
+    client.ask("long")
+    client.hear()
+    client.socket.sendto(error(0, "no more"), client.source)
+    monkeypatch.setattr(server.reactor, "seconds", lambda: time.time() + 60)
+    server.reactor.runUntilCurrent()
+    assert [end.cause for end in ends] == ["The client gave up: error 0 no more"]
