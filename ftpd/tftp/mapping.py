@@ -65,14 +65,17 @@ class MappedFrames(FileFrames):
             if not self._map(first, self.last):
                 return super().send(line, first, count)
             place = 0
-        part = self._parts[place]
+        sent = 0
         try:
-            line.burst(part)
+            for part in self._parts[place : place + count]:
+                line.burst(part)
+                sent += 1
         except OSError as error:
             if error.errno == errno.EFAULT:
                 raise IntegrityLost(self._path) from error
-            raise
-        return self._stride
+            if not sent or error.errno != errno.EAGAIN:
+                raise
+        return sent * self._stride
 
     def close(self) -> None:
         self._unmap()

@@ -5,6 +5,7 @@ Apart so that downloads and uploads are tested with the same ones; nothing here 
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -75,7 +76,7 @@ class FakeLine:
             raise self.failures.pop(0)
         if self.room is not None:
             if not self.room:
-                raise BlockingIOError
+                raise BlockingIOError(errno.EAGAIN, "no room")
             self.room -= 1
         self.calls += 1
 

@@ -106,10 +106,27 @@ def test_all_of_a_file_goes_and_all_but_its_last_block_from_the_page_cache(frame
     assert mapped(os_path) == 0
 
 
-def test_a_window_is_sent_block_by_block(frames):
+@pytest.mark.parametrize("room", [1, 7, 8, None])
+def test_a_window_is_sent_as_far_as_there_is_room(frames, room):
     line = FakeLine()
-    assert frames.send(line, 3, 8) == BLOCK + 4
-    assert line.sent == [BLOCKS[2]]
+    line.room = room
+    sent = min(8, room or 8)
+    assert frames.send(line, 3, 8) == sent * (BLOCK + 4)
+    assert line.sent == BLOCKS[2 : 2 + sent]
+
+
+def test_where_there_is_no_room_at_all_it_says_so(frames):
+    line = FakeLine()
+    line.room = 0
+    with pytest.raises(BlockingIOError):
+        frames.send(line, 3, 8)
+
+
+def test_a_window_is_sent_up_to_the_end_of_what_is_mapped(frames):
+    line = FakeLine()
+    frames.send(line, 1, 1)
+    mapped_blocks = len(frames._parts)
+    assert frames.send(line, mapped_blocks - 1, 8) == 2 * (BLOCK + 4)
 
 
 @pytest.mark.parametrize(("rollover", "behind"), [(0, b"\0\0"), (1, b"\0\1")])
