@@ -50,8 +50,8 @@ class ContextFreeReactor(EPollReactor):
 
     _alarm: Alarm
     _alarm_descriptor = -1
-    _rings_at = _UNKNOWN
-    _is_due = False  # whether the alarm has rung
+    _rings_at: float
+    _is_due: bool  # whether the alarm has rung
 
     def mainLoop(self) -> None:
         """Run until `stop`: as Twisted's, but Twisted is asked what is due only where an alarm has rung, or something new is there.
@@ -65,6 +65,8 @@ class ContextFreeReactor(EPollReactor):
         except OSError:
             super().mainLoop()
             return
+        self._rings_at = _UNKNOWN
+        self._is_due = False
         self._alarm_descriptor = self._alarm.descriptor
         self._poller.register(self._alarm_descriptor, _READABLE)
         while self._started:
@@ -77,21 +79,24 @@ class ContextFreeReactor(EPollReactor):
         self._alarm.close()
 
     def _turn(self) -> None:
-        """Serve descriptors until there is something else to do, and do that."""
+        """Do what is due, then serve descriptors until something else is; once at least, or a call that begins another one would starve them."""
         poll = self.doPoll
-        while self.running and not (self._is_due or self.threadCallQueue or self._newTimedCalls or self._justStopped):
+        self.runUntilCurrent()
+        if not self.running or self.timeout() == 0:
+            poll(0)
+            return
+        while True:
             pending = self._pendingTimedCalls
             due_at = pending[0].time if pending else math.inf
             if due_at != self._rings_at:
                 self._alarm.set(due_at)
                 self._rings_at = due_at
             poll(None)
+            if self._is_due or self.threadCallQueue or self._newTimedCalls or self._justStopped or not self.running:
+                break
         if self._is_due:
             self._is_due = False
             self._rings_at = _UNKNOWN
-        self.runUntilCurrent()
-        if not self.running:
-            poll(0)
 
     def doPoll(self, timeout: float | None) -> None:
         selectables = self._selectables

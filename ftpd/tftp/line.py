@@ -245,7 +245,8 @@ def offload(size: int, path: int | None) -> tuple[int, Ancillary]:
     """Return how many datagrams of *size* bytes the kernel cuts out of one call, and what tells it to; on a path for blocks of *path* bytes."""
     if not IS_LINUX or path is None or size > path + _TFTP_HEADER:
         return 1, []
-    return min(_MOST_SEGMENTS, _MOST_BYTES // size), [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
+    most = min(_MOST_SEGMENTS, _MOST_BYTES // size)
+    return most, [] if most == 1 else [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("H", size))]
 
 
 def _make_room(one: socket.socket, option: int) -> None:

@@ -25,14 +25,19 @@ _LEAST_BLOCK: Final = 32 * 1024
 _LEAST_FILE: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * 1024 * 1024  # mapped at a time: all of a file would look as if it were the server's memory
 _LOOK_BYTES: Final = 256 * 1024  # of a part whose first and last byte tell whether the page cache has them
-_TRUSTED_SECONDS: Final = 1.0  # for so long what was found in the page cache is taken to be still there
+_TRUSTED_SECONDS: Final = 1.0  # for so long what was found in the page cache, or missed there, is taken to be so still
 _FLAGS: Final = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 _NOWHERE: Final = -(1 << 62)
+_SECTOR: Final = 512  # bytes, in which stat(2) counts what a file takes
+_NO_ROOM: Final = frozenset((errno.EAGAIN, errno.ENOBUFS))
 
 
 def can_map(file: ReadableFile, geometry: Geometry) -> bool:
-    """Whether *file*, cut by *geometry*, is one for `MappedFrames`."""
-    return geometry.block_size >= _LEAST_BLOCK and file.info.size >= _LEAST_FILE and file.descriptor() is not None
+    """Whether *file*, cut by *geometry*, is one for `MappedFrames`.  One with holes is not: in a map of tmpfs they turn into memory, for good."""
+    if geometry.block_size < _LEAST_BLOCK or file.info.size < _LEAST_FILE:
+        return False
+    number = file.descriptor()
+    return number is not None and os.fstat(number).st_blocks * _SECTOR >= file.info.size
 
 
 class MappedFrames(FileFrames):
@@ -73,7 +78,7 @@ class MappedFrames(FileFrames):
         except OSError as error:
             if error.errno == errno.EFAULT:
                 raise IntegrityLost(self._path) from error
-            if not sent or error.errno != errno.EAGAIN:
+            if not sent or error.errno not in _NO_ROOM:
                 raise
         return sent * self._stride
 
@@ -83,7 +88,11 @@ class MappedFrames(FileFrames):
 
     def _map(self, first: int, last: int) -> bool:
         """Map block *first* and those behind it; the last, which may be short, is not among them.  False: they cannot be had without a wait."""
+        now = monotonic()
+        if not self._parts and now < self._until:  # each look fills the place that is looked at, and nothing between them
+            return False
         self._unmap()
+        self._until = now + _TRUSTED_SECONDS
         size = self._block_size
         count = min(_PART_BYTES // size, last - first)
         start = (first - 1) * size
@@ -105,7 +114,6 @@ class MappedFrames(FileFrames):
             (b"\0\3%c%c" % (high, low), mapped[place : place + size]) for high, low, place in zip(highs, lows, places, strict=True)
         ]
         self._begin = first
-        self._until = monotonic() + _TRUSTED_SECONDS
         return True
 
     def _unmap(self) -> None:

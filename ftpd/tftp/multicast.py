@@ -175,7 +175,7 @@ class Seat:
         if not self.is_master or not self.next - 1 <= wire < last:
             return None
         if self._is_repeated:
-            self._timing.go_on(now - self._sent_at)
+            self._timing.go_on(now - self._heard_at)
         else:
             self._timing.sample(now - self._sent_at)
         self.base = wire

@@ -9,6 +9,7 @@ __all__ = ["Timing"]
 
 LEAST = 0.2  # seconds; what Linux has for TCP.  Firmware that writes to flash pauses longer than any network.
 LEAST_ROUND_TRIP = 0.02  # seconds; less than that is the whim of two schedulers
+MARGIN = 0.01  # seconds that the next round trip may take longer than the last
 PATIENCE = 3  # intervals that a client gets at least, if it has asked for long ones
 EXACT = 6  # repetitions at the interval that was agreed; whoever has not answered then is not there, or in need of a rest
 
@@ -25,7 +26,6 @@ class Timing:
         "_deviation",
         "_estimate",
         "_fixed",
-        "_is_uncertain",
         "_longest",
         "_repetitions",
         "_smoothed",
@@ -50,7 +50,6 @@ class Timing:
         self._smoothed = -1.0
         self._deviation = 0.0
         self._repetitions = 0
-        self._is_uncertain = False  # whether a back-off was taken back since the last sample, which must not be done twice
 
     @property
     def repetition(self) -> float:
@@ -68,21 +67,17 @@ class Timing:
         measured = self._smoothed + 4 * self._deviation
         self._estimate = min(max(LEAST, measured), self._longest) if self._fixed is None else self._fixed
         self.round_trip = min(max(LEAST_ROUND_TRIP, measured), self._estimate)
-        self._is_uncertain = False
         self.timeout = self._estimate
 
     def go_on(self, seconds: float) -> None:
-        """Something new was heard, *seconds* after what was sent twice, and is no sample: take back the back-off for once.
+        """Something new was heard, *seconds* after what it answers was sent first, and is no sample, for that was sent twice.
 
-        RFC 6298 keeps it until the next sample.  In lock-step that is as good as every packet, and at 10 % loss a back-off would last over
-        several of them: twice the time in all.  If the next packet runs out of time as well, the estimate is too short, and RFC 6298 right;
-        unless what is heard comes so soon that it must be the second sending that it answers: then something was lost, and nothing late.
+        No answer took longer than that, whichever sending it is to: so long the next one is waited for, and if it comes there is a sample.
+        RFC 6298 keeps the back-off until then.  At 10 % loss that would be twice the time in all; and a client that loses the end of each
+        window, since its buffer is smaller, would be waited for longer and longer.
         """
-        is_answer = self._smoothed >= 0 and seconds <= max(LEAST_ROUND_TRIP, self._smoothed)
-        if is_answer or not self._is_uncertain:
-            self._is_uncertain = not is_answer
-            self._repetitions = 0
-            self.timeout = self._estimate
+        self._repetitions = 0
+        self.timeout = min(self.timeout, max(self._estimate, seconds + MARGIN))
 
     def back_off(self) -> None:
         """Double the timeout, as the last one passed in vain (RFC 6298 5.5)."""

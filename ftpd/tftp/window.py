@@ -229,7 +229,7 @@ class Sender:
             self._timing.sample(max(0.0, now - self._sent_at))
             self._measure_at = now + SAMPLE_INTERVAL
         else:
-            self._timing.go_on(now - self._sent_at)
+            self._timing.go_on(now - self._heard_at)
 
     def _close(self) -> None:
         self.next = self.base + 1  # nothing is under way, so that whatever comes speaks of nothing
@@ -339,7 +339,7 @@ class Receiver:
             return False
         self._heard_at += max(0.0, now - self.deadline)  # as for the sender
         self._timing.back_off()
-        self._ask_again(now)
+        self._ask_again()
         self.deadline = min(now + self._timing.timeout, self._heard_at + self._timing.give_up)
         return True
 
@@ -351,19 +351,19 @@ class Receiver:
         if block is None or not self.taken - self._window < block <= self.taken + self._window:
             return 0  # no sender that works has this under way
         if block > self.taken:
-            return self._receive_ahead(block, now)
-        return self._receive_again(block, now)
+            return self._receive_ahead(block)
+        return self._receive_again(block)
 
-    def _receive_ahead(self, block: int, now: float) -> int:
+    def _receive_ahead(self, block: int) -> int:
         """Take a block behind a gap: say so, but only once as long as the sender goes on, and has not come back."""
         is_known = self.taken < self._stray < block
         self._stray = block
         if is_known:
             return 0
-        self._ask_again(now)
+        self._ask_again()
         return ACKNOWLEDGE
 
-    def _receive_again(self, block: int, now: float) -> int:
+    def _receive_again(self, block: int) -> int:
         """Take a block that was taken before.
 
         An acknowledgement was lost, and the sender has gone back to this block: its window ends with the one that has to be acknowledged
@@ -375,11 +375,10 @@ class Receiver:
         self._repeated, self._taken_then = block, self.taken
         if block != self.taken or block < self._end:
             return 0
-        self._ask_again(now)
+        self._ask_again()
         return ACKNOWLEDGE
 
-    def _ask_again(self, now: float) -> None:
-        self._asked_at = now
+    def _ask_again(self) -> None:
         self._end = self.taken + self._window
         self._asked_for = NOTHING
 
@@ -388,7 +387,7 @@ class Receiver:
             self._timing.sample(max(0.0, now - self._asked_at))
             self._measure_at = now + SAMPLE_INTERVAL
         elif self._asked_for == NOTHING:
-            self._timing.go_on(now - self._asked_at)
+            self._timing.go_on(now - self._heard_at)
 
     def _close(self, *, is_complete: bool) -> None:
         self.is_complete = is_complete

@@ -117,8 +117,11 @@ def test_a_handshake_that_never_ends_keeps_no_old_worker(fleet: StartFleet, impl
         assert plain.recv(1) == b""
 
 
-def test_a_login_whose_password_is_being_checked_is_answered(gated: Callable[..., tuple[Fleet, Path]]) -> None:
-    server, gate = gated("bcrypt", "checkpw", {"process": {"drain_idle": 0}})
+@pytest.mark.parametrize("quiet", [0, 0.5])
+def test_a_login_whose_password_is_being_checked_is_answered_where_quiet_is_granted(
+    gated: Callable[..., tuple[Fleet, Path]], quiet: float
+) -> None:
+    server, gate = gated("bcrypt", "checkpw", {"process": {"drain_idle": quiet}})
     guest = server.add("ann")
     with Wire(guest.port) as wire:
         assert wire.reply().code == 220
@@ -128,10 +131,14 @@ def test_a_login_whose_password_is_being_checked_is_answered(gated: Callable[...
         before = server.processes()
         server.reload()
         assert is_refusing_new_sessions(server, before)
-        gate.unlink()
-        assert wire.reply().code == 230
-        assert wire.reply() == RESTARTING
+        if quiet:
+            gate.unlink()
+            assert wire.reply().code == 230
+            assert wire.reply() == RESTARTING
+        else:
+            assert wire.reply().code == 421
         assert wire.is_closed()
+    gate.unlink(missing_ok=True)
     wait_for_end(*before)
 
 

@@ -171,6 +171,40 @@ def test_a_call_made_by_a_reader_comes_in_its_time(reactor: Any, pair: tuple[soc
     assert order == ["reader", "its call"]
 
 
+def test_readers_have_a_turn_between_a_call_and_the_one_that_it_makes(
+    reactor: Any, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    order: list[str] = []
+
+    def call() -> None:
+        order.append("call")
+        pair[1].send(b"x")
+        if len(order) < 6:
+            reactor.callLater(0, call)
+        else:
+            reactor.stop()
+
+    reactor.addReader(Ear(pair[0], lambda _: order.append("reader")))
+    reactor.callLater(0, call)
+    reactor.run(installSignalHandlers=False)
+    assert order[:6] == ["call", "reader"] * 3
+
+
+def test_what_a_call_from_a_thread_says_is_not_slept_through(reactor: Any) -> None:
+    said: list[str] = []
+    reactor.callFromThread(lambda: (said.append("first"), reactor.callFromThread(lambda: (said.append("second"), reactor.stop()))))
+    reactor.run(installSignalHandlers=False)
+    assert said == ["first", "second"]
+
+
+def test_a_loop_that_was_broken_off_may_run_again(reactor: Any) -> None:
+    reactor.callLater(0.02, reactor.stop)
+    reactor.callLater(0, reactor.crash)
+    reactor.run(installSignalHandlers=False)
+    reactor.run(installSignalHandlers=False)
+    assert not reactor.running
+
+
 def test_calls_at_the_same_time_and_one_that_is_put_off_all_come(reactor: Any) -> None:
     order: list[str] = []
     at = reactor.seconds() + 0.01

@@ -82,6 +82,12 @@ def test_kernel_cuts_a_burst(client, connect, size, count):
 
 
 @NEEDS_LINUX
+def test_of_blocks_of_which_no_two_fit_a_call_the_kernel_is_asked_to_cut_nothing():
+    """It would refuse one that has become too large for the path, which send() does not."""
+    assert line_module.offload(65468, 65464) == (1, [])
+
+
+@NEEDS_LINUX
 def test_burst_has_no_more_than_the_kernel_takes(client, connect):
     line, _ = connect()
     for size in (12, 516, 1432, 8196, 65464 + 4):

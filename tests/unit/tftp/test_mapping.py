@@ -152,6 +152,19 @@ def test_what_the_page_cache_has_not_got_is_fetched(frames, file):
     assert file.reads
 
 
+def test_what_was_missed_in_the_page_cache_is_not_looked_for_at_once(frames):
+    with patch.object(Disk, "scatter_cached", return_value=None) as look:
+        for first in (1, 2, 3):
+            assert frames.send(FakeLine(), first, 1) is None
+        looks = [call for call in look.call_args_list if len(call.args[1][0]) == 1]
+        assert len(looks) == 1
+        with patch.object(mapping, "monotonic", return_value=frames._until):
+            assert frames.send(FakeLine(), 3, 1) is None
+    with patch.object(mapping, "monotonic", return_value=frames._until):
+        assert sent(frames, 3) == [BLOCKS[2]]
+    assert frames._parts
+
+
 @pytest.mark.parametrize("refusal", [OSError(errno.EMFILE, "Too many open files"), OSError(errno.ENODEV, "No such device")])
 def test_where_nothing_can_be_mapped_it_is_copied(frames, os_path, refusal):
     with patch.object(mmap, "mmap", side_effect=refusal):
@@ -201,6 +214,12 @@ def test_large_blocks_of_large_files_are_mapped(file, tmp_path):
     assert can_map(file, Geometry(BLOCK, 8, 0))
     assert not can_map(file, Geometry(8192, 8, 0))
     assert not can_map(FakeFile(CONTENT), Geometry(BLOCK, 8, 0))  # no descriptor
+    sparse = tmp_path / "sparse"
+    with sparse.open("wb") as image:
+        image.truncate(4 * MIB)
+    holes = FakeFile(os_path=sparse)
+    assert not can_map(holes, Geometry(BLOCK, 8, 0))  # on tmpfs each would turn into memory
+    finish(holes.close())
     small = tmp_path / "small"
     small.write_bytes(b"x")
     other = FakeFile(os_path=small)

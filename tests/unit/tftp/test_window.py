@@ -286,7 +286,7 @@ class TestSender:
             file.expire(at)
         assert at == 59.0
 
-    def test_client_that_loses_the_end_of_every_window_waits_no_longer_each_time(self):
+    def test_client_that_loses_the_end_of_every_window_is_not_waited_for_longer_each_time(self):
         """Its buffer is smaller than its window (atftp with blocks of 64 KiB): it hears three, and says so when they come again."""
         file = sending(4)
         now = 1.0
@@ -299,7 +299,7 @@ class TestSender:
             file.expire(now)
             file.acknowledge(file.next - 1, now + 0.001)
             now += 0.001
-        assert waited == pytest.approx(0.2)
+        assert waited < 0.4
 
     def test_clock_that_is_set_forward_gives_nobody_up(self):
         file = sending(1)
@@ -329,7 +329,7 @@ class TestSender:
         file = sending(1)
         file.expire(1.2)
         file.acknowledge(1, 1.5)  # 0.3 s after the one, 0.5 s after the other
-        assert file.deadline == pytest.approx(1.5 + 0.2)
+        assert file.deadline == pytest.approx(1.5 + 0.4)
 
     def test_what_is_sent_after_that_is(self):
         file = sending(1)
@@ -580,7 +580,7 @@ class TestReceiver:
         taking.receive(1, False, 0.01)
         taking.expire(0.21)
         taking.receive(2, False, 5.0)
-        assert taking.deadline == pytest.approx(5.2)
+        assert taking.deadline == pytest.approx(5.4)
 
     def test_acknowledgement_that_waited_for_the_disk_is_measured_from_then(self):
         taking = receiving()
